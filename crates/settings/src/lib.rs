@@ -1,0 +1,16 @@
+//! Each pod's settings, declared once: the operator and `acuity up` serialise them, the pod reads them.
+//!
+//! They travel as JSON in the environment variable `ACUITY_SETTINGS`; flags on the command line override single
+//! fields. Secrets never travel this way: settings hold the paths of the files that hold them.
+
+mod enhancer;
+mod load;
+mod media_node;
+mod network;
+mod trainer;
+
+pub use enhancer::EnhancerSettings;
+pub use load::{ENVIRONMENT_VARIABLE, SettingsError, load, load_from};
+pub use media_node::{MediaNodeSettings, PatchSettings};
+pub use network::NetworkSettings;
+pub use trainer::{LossKind, TrainerSettings, TrainingPattern};

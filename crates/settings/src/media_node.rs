@@ -1,0 +1,84 @@
+//! Settings of a media-node.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use crate::NetworkSettings;
+
+/// One stream's ingest, relay, registry and judge.
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MediaNodeSettings {
+    /// The stream, <namespace>/<name>
+    #[arg(long, id = "stream", default_value = "default/demo")]
+    pub stream: String,
+    /// Public HTTP: WHIP, WHEP, pages, status
+    #[arg(long, id = "listen", default_value = "[::]:8080")]
+    pub listen: SocketAddr,
+    /// In-cluster HTTP and gRPC: checkpoints, the enhancer's WHIP and WHEP, health, metrics
+    #[arg(long, id = "internal_listen", default_value = "[::]:9090")]
+    pub internal_listen: SocketAddr,
+    /// The one UDP socket of all media
+    #[arg(long, id = "media_listen", default_value = "[::]:8189")]
+    pub media_listen: SocketAddr,
+    /// Addresses that publishers and viewers reach the media socket at; without any, the machine's own
+    #[arg(long = "advertised-address", id = "advertised_addresses", value_name = "IP:PORT")]
+    pub advertised_addresses: Vec<SocketAddr>,
+    /// File with the token publishers must bear; without it anyone may publish
+    #[arg(long, id = "publish_token_file", value_name = "FILE")]
+    pub publish_token_file: Option<PathBuf>,
+    /// File with the token viewers must bear; without it anyone may watch
+    #[arg(long, id = "view_token_file", value_name = "FILE")]
+    pub view_token_file: Option<PathBuf>,
+    /// File with the token of trainers and enhancers; without it the internal socket must be loopback
+    #[arg(long, id = "internal_token_file", value_name = "FILE")]
+    pub internal_token_file: Option<PathBuf>,
+    /// NATS server; without it nothing is learned
+    #[arg(long, id = "nats_url", value_name = "URL")]
+    pub nats_url: Option<String>,
+    /// File with user:password for NATS
+    #[arg(long, id = "nats_credentials_file", value_name = "FILE")]
+    pub nats_credentials_file: Option<PathBuf>,
+    /// How much larger the enhanced picture is
+    #[arg(long, id = "scale", value_name = "2|3|4", default_value_t = 2)]
+    pub scale: u32,
+    #[command(flatten)]
+    pub network: NetworkSettings,
+    #[command(flatten)]
+    pub patches: PatchSettings,
+    /// The most viewers taken at once
+    #[arg(long, id = "max_viewers", default_value_t = 1000)]
+    pub max_viewers: u32,
+    /// File written once all sockets are bound: JSON {"listen": …, "internal_listen": …, "media_listen": …}
+    #[arg(long, id = "ports_file", value_name = "FILE")]
+    pub ports_file: Option<PathBuf>,
+}
+
+/// What the publisher is asked for.
+#[derive(Args, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PatchSettings {
+    /// The most patches a second
+    #[arg(long = "patches-per-second", id = "patches.per_second", default_value_t = 20)]
+    pub per_second: u32,
+    /// Side of a patch in HR pixels
+    #[arg(long = "patch-size-pixels", id = "patches.size_pixels", default_value_t = 96)]
+    pub size_pixels: u32,
+    /// The most kbit/s of patches
+    #[arg(long = "patches-max-kbps", id = "patches.max_kbps", default_value_t = 400)]
+    pub max_kbps: u32,
+}
+
+impl Default for PatchSettings {
+    fn default() -> Self {
+        Self { per_second: 20, size_pixels: 96, max_kbps: 400 }
+    }
+}
+
+impl Default for MediaNodeSettings {
+    fn default() -> Self {
+        crate::load::defaults()
+    }
+}

@@ -1,0 +1,19 @@
+//! The reference of the super-resolution network in plain Rust: its shape, its weights, exact bicubic, the forward
+//! pass in f32, and the measures. The trainer's and the enhancer's tensors, the judge and the browser are tested
+//! against it (at most 1/255 apart). It depends on neither libtorch nor FFmpeg.
+
+mod bicubic;
+mod forward;
+mod measure;
+mod network;
+mod phash;
+mod plane;
+mod weights;
+
+pub use bicubic::{bicubic, bicubic_kernel, upsample};
+pub use forward::{enhance, forward};
+pub use measure::{mse, psnr_db, psnr_of_mse_db, ssim};
+pub use network::{Network, NetworkError};
+pub use phash::{hamming, phash};
+pub use plane::Plane;
+pub use weights::{Convolution, Precision, Weights, WeightsError};

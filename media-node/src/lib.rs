@@ -1,0 +1,3 @@
+//! One stream's WHIP ingest, WHEP relay, checkpoint registry and judge. Links no codec and no libtorch.
+
+pub mod bridge;

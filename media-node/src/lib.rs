@@ -1,3 +1,4 @@
 //! One stream's WHIP ingest, WHEP relay, checkpoint registry and judge. Links no codec and no libtorch.
 
 pub mod bridge;
+pub mod room;

@@ -1,0 +1,48 @@
+# What people do with Acuity. Every recipe sets up what it needs; CI runs `make check`.
+
+bin = $(shell cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release
+
+demo_options = $(if $(RUN_SECONDS),--seconds $(RUN_SECONDS)) $(if $(CLIP),--clip $(CLIP)) $(DEMO)
+
+help: ## this text
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: ## install what building and running needs
+	@scripts/setup.sh
+
+setup-tests: ## the same, and what the tests need
+	@scripts/setup.sh --tests
+
+build: setup ## all programs, release
+	cargo build --locked --release --workspace --bins
+
+print-bin: ## the folder that `make build` puts the programs into
+	@echo $(bin)
+
+demo: build ## a live stream, enhanced while you watch (RUN_SECONDS=60, CLIP=file, DEMO="more options")
+	$(bin)/acuity demo $(demo_options)
+
+test: setup-tests ## all tests
+	cargo test --locked --workspace
+
+check: format clippy deny test ## everything CI asks for
+
+format: setup-tests ## is the code formatted?
+	cargo fmt --all --check
+
+clippy: setup-tests ## lints
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+deny: setup-tests ## licences, bans and sources of all dependencies
+	@scripts/deny.sh
+
+fuzz: setup ## every fuzz target for FUZZ_SECONDS (default 30); needs a nightly toolchain and cargo-fuzz
+	@scripts/fuzz.sh
+
+bench: build setup-tests ## all benchmarks, as one table
+	@scripts/bench.sh $(bin)
+
+clean: ## remove what was built; the cache folder stays
+	cargo clean
+
+.PHONY: help setup setup-tests build print-bin demo test check format clippy deny fuzz bench clean

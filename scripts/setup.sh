@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Makes this machine able to build and run Acuity; with --tests, to test it. Never asks a question, and a second run
+# changes nothing.
+#
+# Everything but system packages goes to the cache folder, $XDG_CACHE_HOME/acuity (default ~/.cache/acuity).
+set -euo pipefail
+cd "$(dirname "$0")"
+
+for_tests=
+if [[ ${1:-} == --tests ]]; then for_tests=1; fi
+
+./setup/packages.sh ${for_tests:+--tests}
+libtorch=$(./fetch-libtorch.sh)
+./setup/programs.sh nats-server
+if [[ $for_tests ]]; then ./setup/programs.sh cargo-deny; fi
+./setup/cargo-config.sh "$libtorch"

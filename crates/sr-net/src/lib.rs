@@ -3,6 +3,7 @@
 //! against it (at most 1/255 apart). It depends on neither libtorch nor FFmpeg.
 
 mod bicubic;
+mod convolution;
 mod forward;
 mod measure;
 mod network;

@@ -32,7 +32,11 @@ impl Network {
     /// When a number is out of its bounds.
     pub fn new(scale: u32, unshuffle: u32, features: u32, layers: u32) -> Result<Self, NetworkError> {
         let bound = |field, value: u32, range: std::ops::RangeInclusive<u32>, allowed| {
-            if range.contains(&value) { Ok(value as usize) } else { Err(NetworkError::Bounds { field, value, allowed }) }
+            if range.contains(&value) {
+                Ok(value as usize)
+            } else {
+                Err(NetworkError::Bounds { field, value, allowed })
+            }
         };
         Ok(Self {
             scale: bound("scale", scale, 2..=4, "2, 3 or 4")?,

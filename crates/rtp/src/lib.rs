@@ -3,12 +3,13 @@
 //! they hold, and allocates no more than a small multiple of their length.
 
 mod assembler;
+pub mod fuzz;
 pub mod h264;
 mod sequence;
 mod stream_time;
 mod unwrap;
 
 pub use assembler::{Assembled, Assembler, AssemblerOutput};
-pub use sequence::SequenceRewriter;
+pub use sequence::{Arrival, ArrivalWindow, SequenceRewriter};
 pub use stream_time::Timeline;
-pub use unwrap::{Unwrap16, Unwrap32};
+pub use unwrap::{Unwrap16, Unwrap32, nearest};

@@ -26,19 +26,22 @@ impl Unwrap32 {
     }
 }
 
+/// The value that ends in these 32 bits and is nearest to `reference`; never below zero.
+#[must_use]
+pub fn nearest(reference: u64, value: u32) -> u64 {
+    nearest_of(reference, u64::from(value), 1 << 32)
+}
+
 fn unwrap_near(newest: &mut Option<u64>, value: u64, modulus: u64) -> u64 {
-    let Some(reference) = *newest else {
-        *newest = Some(modulus + value);
-        return modulus + value;
-    };
-    let forward = value.wrapping_sub(reference) & (modulus - 1);
-    let unwrapped = if forward < modulus / 2 {
-        reference.saturating_add(forward)
-    } else {
-        reference.saturating_sub(modulus - forward)
-    };
+    let reference = *newest.get_or_insert(modulus + value);
+    let unwrapped = nearest_of(reference, value, modulus);
     *newest = Some(reference.max(unwrapped));
     unwrapped
+}
+
+fn nearest_of(reference: u64, value: u64, modulus: u64) -> u64 {
+    let forward = value.wrapping_sub(reference) & (modulus - 1);
+    if forward < modulus / 2 { reference.saturating_add(forward) } else { reference.saturating_sub(modulus - forward) }
 }
 
 #[cfg(test)]

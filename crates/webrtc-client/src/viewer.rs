@@ -1,11 +1,34 @@
 //! One WHEP session: H264 and Opus in.
 
-use std::time::{Duration, Instant};
+mod session;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
+use tokio::{
+    sync::{Notify, mpsc},
+    task::JoinHandle,
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 
-use crate::SignallingError;
+use crate::{
+    SignallingError,
+    connection::{Connection, stack},
+    engine,
+    signalling::Signalling,
+};
+use session::Session;
+
+/// Packets that wait for whoever takes them: about a second of video.
+const WAITING_EVENTS: usize = 1024;
 
 #[derive(Clone, Debug)]
 pub struct ViewOptions {
@@ -31,27 +54,67 @@ pub struct ReceivedPacket {
 pub enum ViewerEvent {
     Video(ReceivedPacket),
     Audio(ReceivedPacket),
-    /// The session is over (no packet for 1 s counts); the last event.
-    Closed { reason: String },
+    /// The session is over (nothing at all from the server for 1 s counts); the last event.
+    Closed {
+        reason: String,
+    },
 }
 
 #[derive(Debug)]
-pub struct Viewer {}
+pub struct Viewer {
+    keyframe_wanted: Arc<Notify>,
+    dropped: Arc<AtomicU64>,
+    cancel: DropGuard,
+    session: JoinHandle<()>,
+}
 
 impl Viewer {
+    /// Offers, connects and returns once media can flow.
+    ///
     /// # Errors
     /// By what to do next; see [`SignallingError`].
-    pub async fn connect(_options: ViewOptions) -> Result<(Self, mpsc::Receiver<ViewerEvent>), SignallingError> {
-        todo!()
+    pub async fn connect(options: ViewOptions) -> Result<(Self, mpsc::Receiver<ViewerEvent>), SignallingError> {
+        let signalling = Signalling::new(&options.url, options.token.clone(), None, options.timeout)?;
+        let mut engine = engine::media_engine().map_err(stack)?;
+        let interceptors = engine::viewer_interceptors(&mut engine).map_err(stack)?;
+        let mut connection = Connection::open(signalling, engine, interceptors).await?;
+
+        let kinds =
+            if options.audio { &[RtpCodecKind::Video, RtpCodecKind::Audio][..] } else { &[RtpCodecKind::Video] };
+        for kind in kinds {
+            let init = RTCRtpTransceiverInit { direction: RTCRtpTransceiverDirection::Recvonly, ..Default::default() };
+            connection.peer.add_transceiver_from_kind(*kind, Some(init)).await.map_err(stack)?;
+        }
+        if let Err(error) = connection.establish(options.timeout).await {
+            connection.end().await;
+            return Err(error);
+        }
+
+        let (events, receiver) = mpsc::channel(WAITING_EVENTS);
+        let (keyframe_wanted, dropped) = (Arc::new(Notify::new()), Arc::new(AtomicU64::new(0)));
+        let cancel = CancellationToken::new();
+        let session =
+            Session { connection, keyframe_wanted: keyframe_wanted.clone(), dropped: dropped.clone(), events };
+        let session = tokio::spawn(session.run(cancel.clone()));
+        Ok((Self { keyframe_wanted, dropped, cancel: cancel.drop_guard(), session }, receiver))
     }
 
     /// Sends a PLI.
     pub fn request_keyframe(&self) {
-        todo!()
+        self.keyframe_wanted.notify_one();
     }
 
-    /// DELETEs the session and ends.
+    /// Packets that came and were dropped because their receiver was behind.
+    #[must_use]
+    pub fn dropped_packets(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+
+    /// DELETEs the session and ends. Dropping a viewer does the same without waiting for it.
     pub async fn close(self) {
-        todo!()
+        drop(self.cancel);
+        if let Err(error) = self.session.await {
+            tracing::warn!(%error, "the session's task ended badly");
+        }
     }
 }

@@ -60,6 +60,7 @@ mod tests {
     #[tokio::test]
     async fn a_loopback_server_is_reached_from_loopback() {
         let url = Url::parse("http://127.0.0.1:8080/whip").unwrap();
-        assert_eq!(local_addresses(&url).await.unwrap(), ["127.0.0.1:0".parse().unwrap()]);
+        let loopback: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        assert_eq!(local_addresses(&url).await.unwrap(), [loopback]);
     }
 }

@@ -41,11 +41,13 @@ impl Session {
             reason = self.listen() => Some(reason),
         };
         self.channel_ready.store(false, Relaxed);
-        self.connection.end().await;
-        if let Some(reason) = reason {
-            // Whoever no longer listens knows already.
-            let _ = self.events.send(PublisherEvent::Closed { reason }).await;
-        }
+        // Whoever holds the session hears at once: telling a server that is gone takes its time.
+        let tell = async {
+            if let Some(reason) = reason {
+                let _ = self.events.send(PublisherEvent::Closed { reason }).await;
+            }
+        };
+        tokio::join!(tell, self.connection.end());
     }
 
     /// Returns why the connection is over.

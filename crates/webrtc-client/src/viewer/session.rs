@@ -43,11 +43,13 @@ impl Session {
             () = cancel.cancelled() => None,
             reason = self.listen() => Some(reason),
         };
-        self.connection.end().await;
-        if let Some(reason) = reason {
-            // Whoever no longer listens knows already.
-            let _ = self.events.send(ViewerEvent::Closed { reason }).await;
-        }
+        // Whoever holds the session hears at once: telling a server that is gone takes its time.
+        let tell = async {
+            if let Some(reason) = reason {
+                let _ = self.events.send(ViewerEvent::Closed { reason }).await;
+            }
+        };
+        tokio::join!(tell, self.connection.end());
     }
 
     /// Returns why the connection is over.

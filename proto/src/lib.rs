@@ -6,6 +6,7 @@ mod stream_name;
 pub mod v1 {
     //! Generated from `proto/acuity/v1/*.proto`; the comments there are the reference.
     #![allow(
+        clippy::allow_attributes_without_reason,
         clippy::doc_markdown,
         clippy::large_enum_variant,
         unreachable_pub,

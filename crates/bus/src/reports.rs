@@ -1,9 +1,22 @@
 //! Reports of pods: KV bucket `acuity_reports`, key `<namespace>.<name>.<role>.<pod>`.
 
-use futures::stream::BoxStream;
-use proto::{StreamName, v1::Report};
+use std::time::Duration;
 
-use crate::{Bus, BusError};
+use async_nats::jetstream::{context::KeyValueErrorKind, kv};
+use futures::{StreamExt, stream, stream::BoxStream};
+use prost::Message;
+use proto::{
+    StreamName,
+    v1::{Report, report},
+};
+
+use crate::{
+    Bus, BusError,
+    connect::unavailable,
+    names::{REPORTS, report_key, reports_config},
+};
+
+const WATCH_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReportRole {
@@ -24,20 +37,156 @@ impl Bus {
     /// # Errors
     /// When NATS is away.
     pub async fn ensure_reports(&self) -> Result<(), BusError> {
-        todo!()
+        self.report_store().await.map(drop)
     }
 
     /// # Errors
     /// When NATS is away, or the report names no role.
-    pub async fn put_report(&self, _report: &Report) -> Result<(), BusError> {
-        todo!()
+    pub async fn put_report(&self, report: &Report) -> Result<(), BusError> {
+        let key = ReportKey::of(report)?;
+        let put = self.report_store().await?.put(key.to_text(), report.encode_to_vec().into()).await;
+        put.map(drop).map_err(|error| {
+            self.reports.forget();
+            unavailable("storing a report", error)
+        })
     }
 
     /// The newest report of each pod of `stream` (of every stream: `None`), then each change; `None` in a pair: gone.
+    /// Goes on over losses of the connection; the newest reports then come once more.
     ///
     /// # Errors
     /// When NATS is away.
-    pub async fn watch_reports(&self, _stream: Option<&StreamName>) -> Result<BoxStream<'static, (ReportKey, Option<Report>)>, BusError> {
-        todo!()
+    pub async fn watch_reports(
+        &self,
+        stream: Option<&StreamName>,
+    ) -> Result<BoxStream<'static, (ReportKey, Option<Report>)>, BusError> {
+        let keys =
+            stream.map_or_else(|| ">".to_owned(), |stream| format!("{}.{}.>", stream.namespace(), stream.name()));
+        let first = self.watch_keys(&keys).await?;
+        let entries = stream::unfold((self.clone(), keys, first), |(bus, keys, mut watch)| async move {
+            loop {
+                match watch.next().await {
+                    Some(Ok(entry)) => return Some((entry, (bus, keys, watch))),
+                    Some(Err(error)) => tracing::warn!(%error, "watching reports"),
+                    None => {}
+                }
+                watch = bus.watch_again(&keys).await;
+            }
+        });
+        Ok(entries.filter_map(|entry| async move { parse_entry(&entry) }).boxed())
+    }
+
+    async fn watch_keys(&self, keys: &str) -> Result<kv::Watch, BusError> {
+        let watch = self.report_store().await?.watch_with_history(keys).await;
+        watch.map_err(|error| {
+            self.reports.forget();
+            unavailable("watching reports", error)
+        })
+    }
+
+    async fn watch_again(&self, keys: &str) -> kv::Watch {
+        loop {
+            tokio::time::sleep(WATCH_AGAIN_AFTER).await;
+            match self.watch_keys(keys).await {
+                Ok(watch) => return watch,
+                Err(error) => tracing::debug!(%error, "watching reports"),
+            }
+        }
+    }
+
+    async fn report_store(&self) -> Result<kv::Store, BusError> {
+        self.connected()?;
+        if let Some(store) = self.reports.known() {
+            return Ok(store);
+        }
+        let found = match self.context.get_key_value(REPORTS).await {
+            Err(error) if error.kind() == KeyValueErrorKind::GetBucket => self
+                .context
+                .create_key_value(reports_config())
+                .await
+                .map_err(|error| unavailable("creating acuity_reports", error)),
+            found => found.map_err(|error| unavailable("looking for acuity_reports", error)),
+        };
+        found.map(|store| self.reports.remember(store))
+    }
+}
+
+impl ReportRole {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::MediaNode => "media-node",
+            Self::Trainer => "trainer",
+            Self::Enhancer => "enhancer",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::MediaNode, Self::Trainer, Self::Enhancer].into_iter().find(|role| role.as_str() == text)
+    }
+}
+
+impl ReportKey {
+    fn of(report: &Report) -> Result<Self, BusError> {
+        let malformed = |what: &str| BusError::Malformed(format!("a report without {what}"));
+        let stream = report.stream.as_ref().ok_or_else(|| malformed("a stream"))?;
+        let role = match report.role.as_ref().ok_or_else(|| malformed("a role"))? {
+            report::Role::MediaNode(_) => ReportRole::MediaNode,
+            report::Role::Trainer(_) => ReportRole::Trainer,
+            report::Role::Enhancer(_) => ReportRole::Enhancer,
+        };
+        let stream = StreamName::try_from(stream).map_err(|error| BusError::Malformed(error.to_string()))?;
+        Ok(Self { stream, role, pod: report.pod.clone() })
+    }
+
+    fn to_text(&self) -> String {
+        report_key(&self.stream, self.role, &self.pod)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(4, '.');
+        let (namespace, name, role, pod) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        Some(Self {
+            stream: StreamName::new(namespace, name).ok()?,
+            role: ReportRole::parse(role)?,
+            pod: pod.to_owned(),
+        })
+    }
+}
+
+/// `None` for what no part of Acuity wrote.
+fn parse_entry(entry: &kv::Entry) -> Option<(ReportKey, Option<Report>)> {
+    let Some(key) = ReportKey::parse(&entry.key) else {
+        tracing::warn!(key = entry.key, "left out a report with a foreign key");
+        return None;
+    };
+    if entry.operation != kv::Operation::Put {
+        return Some((key, None));
+    }
+    match Report::decode(entry.value.clone()) {
+        Ok(report) => Some((key, Some(report))),
+        Err(error) => {
+            tracing::warn!(key = entry.key, %error, "left out a malformed report");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_read_back_also_when_the_pod_has_dots() {
+        for pod in ["demo-media-node", "host.local"] {
+            let key = ReportKey {
+                stream: StreamName::new("default", "demo").unwrap(),
+                role: ReportRole::MediaNode,
+                pod: pod.to_owned(),
+            };
+            assert_eq!(ReportKey::parse(&key.to_text()), Some(key));
+        }
+        for text in ["", "default.demo.trainer", "default.demo.cook.pod", "Default.demo.trainer.pod"] {
+            assert_eq!(ReportKey::parse(text), None, "{text}");
+        }
     }
 }

@@ -1,7 +1,13 @@
 //! FFmpeg behind a small safe face: reading files and devices, decoding, encoding, scaling, still pictures.
+//!
+//! Pictures go in and out as plain samples ([`Picture`]); nothing of FFmpeg's own types leaves this crate.
 
+mod convert;
 mod decoder;
 mod encoder;
+mod error;
+mod ffi;
+mod frame;
 mod opus;
 mod picture;
 mod source;
@@ -9,20 +15,13 @@ pub mod still;
 
 pub use decoder::Decoder;
 pub use encoder::{AccessUnit, Encoder, EncoderSettings};
+pub use error::MediaError;
 pub use opus::OpusEncoder;
 pub use picture::{Picture, VideoFrame};
 pub use source::{AudioSamples, Source, SourceItem, SourceOptions};
 
-/// What FFmpeg said, with what was being done.
-#[derive(Debug, thiserror::Error)]
-pub enum MediaError {
-    #[error("{doing}: {source}")]
-    Ffmpeg { doing: String, source: ffmpeg_next::Error },
-    #[error("{0}")]
-    Unsupported(String),
-}
-
 /// Call once at the start of a program: registers devices, quietens FFmpeg's and x264's own log.
 pub fn init() {
-    todo!()
+    ffmpeg_next::log::set_level(ffmpeg_next::log::Level::Fatal);
+    ffmpeg_next::device::register_all();
 }

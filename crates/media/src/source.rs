@@ -1,8 +1,18 @@
 //! A file or device as a sequence of pictures and sound, in presentation order, each with its time.
 
+mod queue;
+mod track;
+
 use std::time::Duration;
 
-use crate::{MediaError, Picture};
+use ffmpeg_next as ffmpeg;
+use ffmpeg_next::media::Type;
+
+use self::{
+    queue::Interleave,
+    track::{AudioTrack, VideoTrack},
+};
+use crate::{MediaError, Picture, error::Doing, ffi};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SourceOptions {
@@ -18,8 +28,13 @@ pub struct SourceOptions {
 
 #[derive(Clone, Debug)]
 pub enum SourceItem {
-    /// `index` counts the pictures of the clip in coding of the file (0-based, the same in each repetition).
-    Video { at: Duration, index: u64, picture: Picture },
+    /// `index` counts the pictures of the file from 0 in presentation order, the same in each repetition, those left
+    /// out for `frames_per_second` too. After a `start` it is reckoned from the frame rate.
+    Video {
+        at: Duration,
+        index: u64,
+        picture: Picture,
+    },
     Audio(AudioSamples),
 }
 
@@ -30,31 +45,56 @@ pub struct AudioSamples {
     pub samples: Vec<f32>,
 }
 
-#[derive(Debug)]
-pub struct Source {}
+/// Times begin at zero, at `start` of the file; rotation and pixel aspect of the file are left as they are.
+pub struct Source {
+    input: String,
+    options: SourceOptions,
+    size: (usize, usize),
+    frame_rate: (u32, u32),
+    pass: Pass,
+    /// Added to the times of this pass: the length of those before it.
+    offset: Duration,
+    ready: Interleave,
+}
+
+/// One reading of the input from its start to its end.
+struct Pass {
+    demuxer: ffmpeg::format::context::Input,
+    video: VideoTrack,
+    audio: Option<AudioTrack>,
+    ended: bool,
+    /// Where the last thing given out ends.
+    length: Duration,
+}
+
+/// Damaged packets in a row after which the input is given up.
+const MAX_DAMAGED: u32 = 1_000;
 
 impl Source {
     /// # Errors
     /// When FFmpeg cannot open `input`, or it has no video.
-    pub fn open(_input: &str, _options: SourceOptions) -> Result<Self, MediaError> {
-        todo!()
+    pub fn open(input: &str, options: SourceOptions) -> Result<Self, MediaError> {
+        let pass = Pass::open(input, &options)?;
+        let (size, frame_rate) = (pass.video.size(), decimated(pass.video.frame_rate(), options.frames_per_second));
+        let ready = Interleave::new(pass.audio.is_some());
+        Ok(Self { input: input.to_owned(), options, size, frame_rate, pass, offset: Duration::ZERO, ready })
     }
 
     /// Size of the pictures, before any crop.
     #[must_use]
     pub fn size(&self) -> (usize, usize) {
-        todo!()
+        self.size
     }
 
-    /// Frames a second as a fraction, as far as the file tells.
+    /// Frames a second that come out, as a fraction, as far as the file tells.
     #[must_use]
     pub fn frame_rate(&self) -> (u32, u32) {
-        todo!()
+        self.frame_rate
     }
 
     #[must_use]
     pub fn has_audio(&self) -> bool {
-        todo!()
+        self.pass.audio.is_some()
     }
 
     /// The next picture or sound; `None` at the end. Does not wait for its time.
@@ -62,6 +102,121 @@ impl Source {
     /// # Errors
     /// When reading or decoding fails for good; single damaged frames are skipped.
     pub fn next_item(&mut self) -> Result<Option<SourceItem>, MediaError> {
-        todo!()
+        loop {
+            if let Some(item) = self.ready.pop() {
+                return Ok(Some(item));
+            }
+            if !self.pass.ended {
+                self.pass.read(self.offset, &mut self.ready)?;
+            } else if self.options.repeat && !self.pass.length.is_zero() {
+                self.offset += self.pass.length;
+                self.pass = Pass::open(&self.input, &self.options)?;
+                self.ready = Interleave::new(self.pass.audio.is_some());
+            } else {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source").field("input", &self.input).field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+impl Pass {
+    fn open(input: &str, options: &SourceOptions) -> Result<Self, MediaError> {
+        let mut demuxer = open_input(input, options.format.as_deref())?;
+        let live = options.format.is_some();
+        let best = |kind| demuxer.streams().best(kind);
+        let stream = best(Type::Video).ok_or_else(|| MediaError::Unsupported(format!("{input} holds no video")))?;
+        let mut video = VideoTrack::open(&stream, live, options.frames_per_second)?;
+        let mut audio = best(Type::Audio).map(|stream| AudioTrack::open(&stream)).transpose()?;
+
+        let begin = Duration::from_micros(u64::try_from(ffi::start_time_us(&demuxer).unwrap_or(0)).unwrap_or(0));
+        let start = begin + options.start;
+        let sought = !options.start.is_zero() && {
+            let target = i64::try_from(start.as_micros()).unwrap_or(i64::MAX);
+            demuxer.seek(target, ..target).is_ok()
+        };
+        video.begin(begin, start, sought);
+        if let Some(audio) = &mut audio {
+            audio.begin(start);
+        }
+        Ok(Self { demuxer, video, audio, ended: false, length: Duration::ZERO })
+    }
+
+    /// Reads one packet, and queues what comes of it.
+    fn read(&mut self, offset: Duration, ready: &mut Interleave) -> Result<(), MediaError> {
+        match self.next_packet()? {
+            Some(packet) if packet.stream() == self.video.stream() => self.video.send(Some(&packet)),
+            Some(packet) => match &mut self.audio {
+                Some(audio) if packet.stream() == audio.stream() => audio.send(Some(&packet)),
+                _ => return Ok(()),
+            },
+            None => {
+                self.ended = true;
+                self.video.send(None);
+                self.audio.iter_mut().for_each(|audio| audio.send(None));
+            }
+        }
+        while let Some(frame) = self.video.receive()? {
+            self.length = self.length.max(frame.ends);
+            ready.push_video(SourceItem::Video { at: frame.at + offset, index: frame.index, picture: frame.picture });
+        }
+        if let Some(audio) = &mut self.audio {
+            while let Some(AudioSamples { at, samples }) = audio.receive()? {
+                let ends = at + Duration::from_secs_f64(samples.len() as f64 / 96_000.0);
+                self.length = self.length.max(ends);
+                ready.push_audio(AudioSamples { at: at + offset, samples });
+            }
+        }
+        if self.ended {
+            ready.end();
+        }
+        Ok(())
+    }
+
+    /// `None` at the end.
+    fn next_packet(&mut self) -> Result<Option<ffmpeg::Packet>, MediaError> {
+        let mut packet = ffmpeg::Packet::empty();
+        for _ in 0..MAX_DAMAGED {
+            match packet.read(&mut self.demuxer) {
+                Ok(()) => return Ok(Some(packet)),
+                Err(ffmpeg::Error::Eof) => return Ok(None),
+                Err(ffmpeg::Error::InvalidData) => {}
+                Err(ffmpeg::Error::Other { errno: ffmpeg::error::EAGAIN }) => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Err(error) => return Err(error).doing("reading the input"),
+            }
+        }
+        Err(ffmpeg::Error::InvalidData).doing("reading the input")
+    }
+}
+
+fn open_input(input: &str, format: Option<&str>) -> Result<ffmpeg::format::context::Input, MediaError> {
+    if input.contains('\0') {
+        return Err(MediaError::Unsupported("the name of an input has no zero bytes".to_owned()));
+    }
+    let doing = format!("opening {input}");
+    let Some(name) = format else {
+        return ffmpeg::format::input(input).doing(&doing);
+    };
+    let format = ffi::find_input_format(name)
+        .ok_or_else(|| MediaError::Unsupported(format!("this FFmpeg has no input format {name}")))?;
+    match ffmpeg::format::open(input, &ffmpeg::Format::Input(format)).doing(&doing)? {
+        ffmpeg::format::Context::Input(input) => Ok(input),
+        ffmpeg::format::Context::Output(_) => Err(MediaError::Unsupported(format!("{name} is no input format"))),
+    }
+}
+
+fn decimated(rate: (u32, u32), wanted: Option<f64>) -> (u32, u32) {
+    match wanted {
+        Some(wanted) if wanted < f64::from(rate.0) / f64::from(rate.1) => {
+            (((wanted * 1000.0).round() as u32).max(1), 1000)
+        }
+        _ => rate,
     }
 }

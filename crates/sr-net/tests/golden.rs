@@ -1,4 +1,5 @@
 //! What an independent implementation in float64 says (`golden/make_golden.py` writes `golden/vectors.json`).
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use serde_json::Value;
 use sr_net::{Convolution, Network, Plane, Weights, bicubic, enhance, forward, psnr_db, ssim};

@@ -1,4 +1,5 @@
 //! Weights come from the network: whatever the bytes are, the answer is weights or a clear error.
+#![allow(clippy::unwrap_used, reason = "a test panics where it fails")]
 
 use proptest::prelude::*;
 use sr_net::{Network, Precision, Weights, WeightsError};

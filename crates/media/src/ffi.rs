@@ -1,7 +1,10 @@
 //! The few calls into FFmpeg that `ffmpeg-next` has no safe face for.
 #![allow(unsafe_code, reason = "FFmpeg is C; each call says why it is sound")]
 
-use std::{ffi::CString, ptr};
+use std::{
+    ffi::{CStr, CString},
+    ptr,
+};
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::ffi;
@@ -46,7 +49,7 @@ pub(crate) fn make_writable(frame: &mut ffmpeg::frame::Video) -> Result<(), ffmp
 /// The quantiser scale that mpegvideo encoders are to code this frame with.
 pub(crate) fn set_quantiser_scale(frame: &mut ffmpeg::frame::Video, scale: i32) {
     // SAFETY: `frame` is a valid frame of its own.
-    unsafe { (*frame.as_mut_ptr()).quality = scale * ffi::FF_QP2LAMBDA as i32 }
+    unsafe { (*frame.as_mut_ptr()).quality = scale * ffi::FF_QP2LAMBDA }
 }
 
 /// A swscale context that also knows colour ranges.
@@ -71,21 +74,31 @@ pub(crate) struct Side {
 impl Scaler {
     /// `None` when swscale cannot convert so.
     pub(crate) fn new(from: Side, to: Side, flags: ffmpeg::software::scaling::Flags) -> Option<Self> {
-        // SAFETY: plain values in; the tables of coefficients are static; a null context is not used.
+        let options: [(&CStr, i64); 9] = [
+            (c"srcw", from.width.into()),
+            (c"srch", from.height.into()),
+            (c"src_format", number_of(from.format)),
+            (c"src_range", from.full_range.into()),
+            (c"dstw", to.width.into()),
+            (c"dsth", to.height.into()),
+            (c"dst_format", number_of(to.format)),
+            (c"dst_range", to.full_range.into()),
+            (c"sws_flags", flags.bits().into()),
+        ];
+        // SAFETY: a null context is not used; it is freed by `drop` from here on; the tables of coefficients are static.
         unsafe {
-            let context = ffi::sws_getContext(
-                i32::try_from(from.width).ok()?,
-                i32::try_from(from.height).ok()?,
-                from.format.into(),
-                i32::try_from(to.width).ok()?,
-                i32::try_from(to.height).ok()?,
-                to.format.into(),
-                flags.bits(),
-                ptr::null_mut(),
-                ptr::null_mut(),
-                ptr::null_mut(),
-            );
+            let context = ffi::sws_alloc_context();
             if context.is_null() {
+                return None;
+            }
+            let scaler = Self { context };
+            // ranges must be known before: swscale chooses a plain copy otherwise
+            for (name, value) in options {
+                if ffi::av_opt_set_int(context.cast(), name.as_ptr(), value, 0) < 0 {
+                    return None;
+                }
+            }
+            if ffi::sws_init_context(context, ptr::null_mut(), ptr::null_mut()) < 0 {
                 return None;
             }
             let (brightness, contrast, saturation) = (0, 1 << 16, 1 << 16);
@@ -99,7 +112,7 @@ impl Scaler {
                 contrast,
                 saturation,
             );
-            Some(Self { context })
+            Some(scaler)
         }
     }
 
@@ -126,9 +139,13 @@ impl Scaler {
     }
 }
 
+fn number_of(format: ffmpeg::format::Pixel) -> i64 {
+    ffi::AVPixelFormat::from(format) as i64
+}
+
 impl Drop for Scaler {
     fn drop(&mut self) {
-        // SAFETY: made by sws_getContext, freed once.
+        // SAFETY: made by sws_alloc_context, freed once.
         unsafe { ffi::sws_freeContext(self.context) }
     }
 }

@@ -63,8 +63,6 @@ struct Pass {
     video: VideoTrack,
     audio: Option<AudioTrack>,
     ended: bool,
-    /// Where the last thing given out ends.
-    length: Duration,
 }
 
 /// Damaged packets in a row after which the input is given up.
@@ -108,8 +106,8 @@ impl Source {
             }
             if !self.pass.ended {
                 self.pass.read(self.offset, &mut self.ready)?;
-            } else if self.options.repeat && !self.pass.length.is_zero() {
-                self.offset += self.pass.length;
+            } else if self.options.repeat && !self.pass.length().is_zero() {
+                self.offset += self.pass.length();
                 self.pass = Pass::open(&self.input, &self.options)?;
                 self.ready = Interleave::new(self.pass.audio.is_some());
             } else {
@@ -140,11 +138,16 @@ impl Pass {
             let target = i64::try_from(start.as_micros()).unwrap_or(i64::MAX);
             demuxer.seek(target, ..target).is_ok()
         };
-        video.begin(begin, start, sought);
+        video.begin(start, sought);
         if let Some(audio) = &mut audio {
             audio.begin(start);
         }
-        Ok(Self { demuxer, video, audio, ended: false, length: Duration::ZERO })
+        Ok(Self { demuxer, video, audio, ended: false })
+    }
+
+    /// From where the source begins to the end of what was read.
+    fn length(&self) -> Duration {
+        self.audio.as_ref().map_or(Duration::ZERO, AudioTrack::end).max(self.video.end())
     }
 
     /// Reads one packet, and queues what comes of it.
@@ -162,13 +165,10 @@ impl Pass {
             }
         }
         while let Some(frame) = self.video.receive()? {
-            self.length = self.length.max(frame.ends);
             ready.push_video(SourceItem::Video { at: frame.at + offset, index: frame.index, picture: frame.picture });
         }
         if let Some(audio) = &mut self.audio {
             while let Some(AudioSamples { at, samples }) = audio.receive()? {
-                let ends = at + Duration::from_secs_f64(samples.len() as f64 / 96_000.0);
-                self.length = self.length.max(ends);
                 ready.push_audio(AudioSamples { at: at + offset, samples });
             }
         }

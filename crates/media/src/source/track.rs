@@ -16,7 +16,6 @@ use crate::{MediaError, Picture, convert::Converter, error::Doing};
 /// A picture of the file; times count from where the source begins.
 pub(super) struct TimedPicture {
     pub(super) at: Duration,
-    pub(super) ends: Duration,
     pub(super) index: u64,
     pub(super) picture: Picture,
 }
@@ -27,7 +26,8 @@ pub(super) struct VideoTrack {
     frame_rate: (u32, u32),
     decoder: ffmpeg::decoder::Video,
     converter: Converter,
-    begin: Duration,
+    /// Of the first picture of the file, as far as the file tells.
+    first: Duration,
     start: Duration,
     /// Of the next picture; reckoned from its time when the file was not read from its beginning.
     index: Option<u64>,
@@ -51,10 +51,10 @@ impl VideoTrack {
         Ok(Self {
             stream: stream.index(),
             time_base: stream.time_base(),
+            first: time_of(stream.start_time(), stream.time_base()),
             frame_rate: frame_rate(stream),
             decoder,
             converter: Converter::default(),
-            begin: Duration::ZERO,
             start: Duration::ZERO,
             index: Some(0),
             expected: Duration::ZERO,
@@ -62,9 +62,9 @@ impl VideoTrack {
         })
     }
 
-    /// The file begins at time `begin` and the source at `start`; `sought`: reading begins somewhere before that.
-    pub(super) fn begin(&mut self, begin: Duration, start: Duration, sought: bool) {
-        (self.begin, self.start, self.expected) = (begin, start, begin);
+    /// The source begins at `start` of the file; `sought`: reading begins somewhere before that.
+    pub(super) fn begin(&mut self, start: Duration, sought: bool) {
+        (self.start, self.expected) = (start, self.first);
         self.index = (!sought).then_some(0);
     }
 
@@ -80,6 +80,11 @@ impl VideoTrack {
         self.frame_rate
     }
 
+    /// Where the last picture ends, given out or not.
+    pub(super) fn end(&self) -> Duration {
+        self.expected.saturating_sub(self.start)
+    }
+
     /// `None`: nothing more comes. Damaged packets are skipped.
     pub(super) fn send(&mut self, packet: Option<&ffmpeg::Packet>) {
         feed(&mut self.decoder, packet);
@@ -92,7 +97,7 @@ impl VideoTrack {
             let at = frame.timestamp().map_or(self.expected, |pts| time_of(pts, self.time_base));
             let period = Duration::from_secs_f64(f64::from(self.frame_rate.1) / f64::from(self.frame_rate.0));
             self.expected = at + period;
-            let frames_in = at.saturating_sub(self.begin).as_secs_f64() / period.as_secs_f64();
+            let frames_in = at.saturating_sub(self.first).as_secs_f64() / period.as_secs_f64();
             let index = self.index.unwrap_or(frames_in.round() as u64);
             self.index = Some(index + 1);
             // half a frame early is in time: times in files are rounded
@@ -101,7 +106,7 @@ impl VideoTrack {
             };
             if self.decimation.as_mut().is_none_or(|decimation| decimation.keeps(at)) {
                 let picture = self.converter.convert(&frame)?;
-                return Ok(Some(TimedPicture { at, ends: at + period, index, picture }));
+                return Ok(Some(TimedPicture { at, index, picture }));
             }
         }
         Ok(None)
@@ -157,6 +162,11 @@ impl AudioTrack {
 
     pub(super) fn stream(&self) -> usize {
         self.stream
+    }
+
+    /// Where the last samples end.
+    pub(super) fn end(&self) -> Duration {
+        self.expected.saturating_sub(self.start)
     }
 
     pub(super) fn send(&mut self, packet: Option<&ffmpeg::Packet>) {

@@ -1,0 +1,53 @@
+//! Addresses to listen on, known before any child starts and the same after each restart.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+
+use anyhow::Context;
+
+/// The address with its port, a free one for port 0.
+///
+/// # Errors
+/// When it is taken; `option` is what to change then.
+pub(crate) fn tcp_address(wanted: SocketAddr, option: &str) -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind(wanted).with_context(|| taken(wanted, "TCP", option))?;
+    Ok(listener.local_addr()?)
+}
+
+/// The same for UDP.
+///
+/// # Errors
+/// When it is taken.
+pub(crate) fn udp_address(wanted: SocketAddr, option: &str) -> anyhow::Result<SocketAddr> {
+    let socket = UdpSocket::bind(wanted).with_context(|| taken(wanted, "UDP", option))?;
+    Ok(socket.local_addr()?)
+}
+
+/// A free port that only this machine reaches.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn free_loopback_address() -> anyhow::Result<SocketAddr> {
+    tcp_address((Ipv4Addr::LOCALHOST, 0).into(), "none")
+}
+
+fn taken(wanted: SocketAddr, protocol: &str, option: &str) -> String {
+    format!("cannot listen on {wanted} ({protocol}): choose another address by {option}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_named_with_its_option() {
+        let holder = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let taken = holder.local_addr().unwrap();
+        let error = tcp_address(taken, "--listen").unwrap_err().to_string();
+        assert!(error.contains(&taken.to_string()) && error.contains("--listen"), "{error}");
+    }
+
+    #[test]
+    fn port_zero_becomes_a_free_port() {
+        assert_ne!(udp_address((Ipv4Addr::LOCALHOST, 0).into(), "--media-listen").unwrap().port(), 0);
+    }
+}

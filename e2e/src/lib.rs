@@ -1,0 +1,1 @@
+//! What the README promises, held by tests over the real programs.

@@ -1,5 +1,7 @@
 //! The bus against a real nats-server.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests too")]
+
 use std::{
     path::PathBuf,
     time::{Duration, Instant},

@@ -1,5 +1,7 @@
 //! Sources made by FFmpeg itself (`lavfi`) and by our own tools: every picture and sound, in order, at its time.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::{collections::BTreeSet, path::Path, process::Command, time::Duration};
 
 use media::{Source, SourceItem, SourceOptions};

@@ -1,5 +1,7 @@
 //! Stills keep luma as it is, and survive whatever bytes come.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use media::still::{MAX_BYTES, decode, encode};
 use proto::v1::PixelCoding;
 use sr_net::Plane;

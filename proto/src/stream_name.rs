@@ -16,7 +16,9 @@ pub struct StreamName {
 pub enum StreamNameError {
     #[error("stream {0:?} is not <namespace>/<name>, for example default/demo")]
     Shape(String),
-    #[error("{part} {text:?} is not a DNS label: use 1 to {limit} of a-z, 0-9 and -, with a letter or digit at both ends")]
+    #[error(
+        "{part} {text:?} is not a DNS label: use 1 to {limit} of a-z, 0-9 and -, with a letter or digit at both ends"
+    )]
     Label { part: &'static str, text: String, limit: usize },
 }
 
@@ -50,13 +52,13 @@ impl StreamName {
 
 fn check_label(part: &'static str, text: &str, limit: usize) -> Result<(), StreamNameError> {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let well_formed = (1..=limit).contains(&text.len())
-        && text.bytes().all(inner)
-        && !text.starts_with('-')
-        && !text.ends_with('-');
-    well_formed
-        .then_some(())
-        .ok_or_else(|| StreamNameError::Label { part, text: text.chars().take(80).collect(), limit })
+    let well_formed =
+        (1..=limit).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-');
+    well_formed.then_some(()).ok_or_else(|| StreamNameError::Label {
+        part,
+        text: text.chars().take(80).collect(),
+        limit,
+    })
 }
 
 impl FromStr for StreamName {
@@ -98,7 +100,19 @@ mod tests {
     #[test]
     fn anything_else_is_refused() {
         let long = format!("default/{}", "a".repeat(41));
-        for text in ["", "demo", "default/", "/demo", "a/b/c", "Default/demo", "default/-demo", "default/demo-", "a/b.c", "a/ü", &long] {
+        for text in [
+            "",
+            "demo",
+            "default/",
+            "/demo",
+            "a/b/c",
+            "Default/demo",
+            "default/-demo",
+            "default/demo-",
+            "a/b.c",
+            "a/ü",
+            &long,
+        ] {
             assert!(text.parse::<StreamName>().is_err(), "{text:?} was accepted");
         }
         assert!(format!("default/{}", "a".repeat(40)).parse::<StreamName>().is_ok());

@@ -85,7 +85,8 @@ mod tests {
     fn flags_override_the_environment_which_overrides_defaults() {
         let environment = r#"{"stream": "games/night", "batch": 8, "network": {"features": 32}}"#;
         let settings: TrainerSettings =
-            load_from(&matches::<TrainerSettings>(&["--batch", "4", "--network-layers", "3"]), Some(environment)).unwrap();
+            load_from(&matches::<TrainerSettings>(&["--batch", "4", "--network-layers", "3"]), Some(environment))
+                .unwrap();
         assert_eq!(settings.stream, "games/night");
         assert_eq!(settings.batch, 4);
         assert_eq!((settings.network.features, settings.network.layers, settings.network.unshuffle), (32, 3, 1));

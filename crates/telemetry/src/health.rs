@@ -30,7 +30,11 @@ impl Health {
     pub fn routes(&self, metrics: Metrics) -> Router {
         let health = self.clone();
         let ready = move || async move {
-            if health.is_ready() { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") }
+            if health.is_ready() {
+                (StatusCode::OK, "ready\n")
+            } else {
+                (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+            }
         };
         Router::new()
             .route("/healthz", get(|| async { "alive\n" }))
@@ -53,7 +57,9 @@ pub async fn serve_health(
     let address = listener.local_addr()?;
     let routes = health.routes(metrics);
     tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(async move { shutdown.requested().await }).await {
+        if let Err(error) =
+            axum::serve(listener, routes).with_graceful_shutdown(async move { shutdown.requested().await }).await
+        {
             tracing::warn!(%error, "health server ended");
         }
     });

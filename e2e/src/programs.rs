@@ -1,0 +1,43 @@
+//! The programs under test, built in the profile of the tests.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+/// The path of a program of the workspace. The first call builds all of them, with the very features of the tests, so
+/// that nothing is compiled twice and no stale program is tested.
+///
+/// # Panics
+/// When they cannot be built.
+#[must_use]
+pub fn program(name: &str) -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let path = FOLDER.get_or_init(build).join(name);
+    assert!(path.is_file(), "the workspace has no program {name}");
+    path
+}
+
+/// The sample clip.
+#[must_use]
+pub fn clip() -> PathBuf {
+    workspace().join("clips/big-buck-bunny.mp4")
+}
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace")
+}
+
+fn build() -> PathBuf {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--locked", "--workspace", "--bins", "--tests"]).current_dir(workspace());
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    let status = cargo.status().expect("cargo that runs this test can be started");
+    assert!(status.success(), "the programs cannot be built");
+    // .../target/PROFILE/deps/TEST
+    let own = std::env::current_exe().expect("a test knows its own file");
+    own.ancestors().nth(2).expect("tests lie two folders below target").to_path_buf()
+}

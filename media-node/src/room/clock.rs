@@ -128,7 +128,7 @@ impl TrackClock {
 fn unix_us_of_ntp(ntp: u64) -> u64 {
     let seconds = ntp >> 32;
     let era = if seconds < 1 << 31 { 1 << 32 } else { 0 };
-    let micros = ((ntp & 0xffff_ffff) * 1_000_000) >> 32;
+    let micros = ((ntp & 0xffff_ffff) * 1_000_000 + (1 << 31)) >> 32;
     (seconds + era).saturating_sub(NTP_TO_UNIX_SECONDS) * 1_000_000 + micros
 }
 
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(clocks.captured_at_unix_us(first), (NOON_UNIX + 1) * 1_000_000);
         assert_eq!(clocks.captured_at_unix_us(first - 9_000), (NOON_UNIX + 1) * 1_000_000 - 100_000);
         clocks.video.handle_report(NOON_NTP, 7);
-        assert_eq!(clocks.captured_at_unix_us(first + 9_000), NOON_UNIX * 1_000_000 + 99_999, "NTP is rounded down");
+        assert_eq!(clocks.captured_at_unix_us(first + 9_000), NOON_UNIX * 1_000_000 + 100_000);
     }
 
     #[test]

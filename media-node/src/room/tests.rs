@@ -1,1 +1,8 @@
-//! The room on a virtual clock.
+//! The room on a virtual clock: small stages whose every output is compared, and whole worlds over a lossy link.
+
+mod auto;
+mod keyframes;
+mod learning;
+mod reports;
+mod sessions;
+mod stage;

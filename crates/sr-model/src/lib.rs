@@ -9,13 +9,17 @@
 //! 2. [`tune_allocator`] at the start of `main`, before any thread.
 //! 3. [`open_device`] before anything else here: the CUDA library is loaded at run time.
 
+mod adam;
 mod allocator;
 mod device;
 mod inference;
 mod precision;
 mod skip;
+mod training;
+mod wide;
 
 pub use allocator::tune_allocator;
 pub use device::{Device, DeviceError, device_name, open_device};
 pub use inference::{Inference, InferenceError};
 pub use precision::{Precision, choose_precision};
+pub use training::{Batch, Learner, LearnerState, Loss, StateError};

@@ -1,0 +1,57 @@
+//! The thread that decodes: every frame, so that the next one can be.
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use media::Decoder;
+use tokio::sync::{Notify, mpsc};
+
+use crate::{
+    metrics::{EnhancerMetrics, Outcome},
+    pipeline::LrFrame,
+    slot::Giver,
+};
+
+/// What came over the network.
+#[derive(Debug)]
+pub(crate) enum Coded {
+    Frame {
+        arrived: Instant,
+        timestamp: u64,
+        data: Bytes,
+    },
+    /// Frames are missing: what follows may hang on them.
+    Lost,
+}
+
+/// Runs until `coded` ends. Asks for a key frame through `keyframe_wanted` as long as it needs one.
+pub(crate) fn run(
+    mut decoder: Decoder,
+    mut coded: mpsc::Receiver<Coded>,
+    frames: &Giver<LrFrame>,
+    keyframe_wanted: &Arc<Notify>,
+    metrics: &EnhancerMetrics,
+) {
+    while let Some(coded) = coded.blocking_recv() {
+        let Coded::Frame { arrived, timestamp, data } = coded else {
+            decoder.lost();
+            keyframe_wanted.notify_one();
+            continue;
+        };
+        match decoder.decode(&data, timestamp) {
+            Ok(decoded) => {
+                for frame in decoded {
+                    let frame = LrFrame { arrived, timestamp: frame.timestamp, picture: frame.picture };
+                    if frames.give(frame).is_some() {
+                        metrics.count(Outcome::Dropped);
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%error, timestamp, "a frame is not decoded");
+                metrics.count_damaged();
+                keyframe_wanted.notify_one();
+            }
+        }
+    }
+}

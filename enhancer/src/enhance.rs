@@ -1,0 +1,111 @@
+//! The thread that enhances and encodes.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc as threads,
+    },
+    time::{Duration, Instant},
+};
+
+use media::AccessUnit;
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    metrics::{EnhancerMetrics, Outcome},
+    pipeline::{LrFrame, Pipeline},
+    prepare::Prepared,
+    slot::{Taken, Taker},
+};
+
+/// What the thread shares with others.
+pub(crate) struct Surroundings {
+    pub(crate) changes: threads::Receiver<Prepared>,
+    pub(crate) units: mpsc::Sender<AccessUnit>,
+    /// Somebody cannot go on without a key frame.
+    pub(crate) keyframe_wanted: Arc<AtomicBool>,
+    /// Size of the frames, for those who prepare models.
+    pub(crate) frame_size: watch::Sender<Option<(usize, usize)>>,
+    pub(crate) state: watch::Sender<EnhancerState>,
+    pub(crate) metrics: EnhancerMetrics,
+}
+
+/// What reports say of the thread.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EnhancerState {
+    pub(crate) version: u64,
+    pub(crate) p95: Duration,
+    pub(crate) refused: String,
+}
+
+/// Weights change hands within this even where no frames come.
+const IDLE: Duration = Duration::from_millis(50);
+
+/// Runs until the decoder is gone.
+pub(crate) fn run(mut pipeline: Pipeline, frames: &Taker<LrFrame>, surroundings: &Surroundings) {
+    loop {
+        let frame = match frames.take(IDLE) {
+            Taken::Item(frame) => Some(frame),
+            Taken::Nothing => None,
+            Taken::Closed => return,
+        };
+        surroundings.take_changes(&mut pipeline);
+        if let Some(frame) = frame {
+            surroundings.enhance(&mut pipeline, &frame);
+        }
+        surroundings.tell(&pipeline);
+    }
+}
+
+impl Surroundings {
+    fn take_changes(&self, pipeline: &mut Pipeline) {
+        for Prepared { change, received } in self.changes.try_iter() {
+            tracing::info!(?change, "weights");
+            pipeline.handle_change(Instant::now(), change);
+            self.metrics.record_swap(received.elapsed());
+        }
+    }
+
+    fn enhance(&self, pipeline: &mut Pipeline, frame: &LrFrame) {
+        let size = (frame.picture.width(), frame.picture.height());
+        self.frame_size.send_if_modified(|known| known.replace(size) != Some(size));
+        if self.units.capacity() == 0 {
+            self.drop_frame();
+            return;
+        }
+        match pipeline.enhance(frame, self.keyframe_wanted.swap(false, Relaxed)) {
+            Ok(Some(enhanced)) => {
+                if let Some(took) = enhanced.network_time {
+                    self.metrics.record_network(took);
+                }
+                self.metrics.record_delay(frame.arrived.elapsed());
+                self.metrics.count(enhanced.network_time.map_or(Outcome::Bicubic, |_| Outcome::Enhanced));
+                if self.units.try_send(enhanced.unit).is_err() {
+                    self.drop_frame();
+                }
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(%error, "a frame cannot be coded");
+                self.drop_frame();
+            }
+        }
+    }
+
+    fn drop_frame(&self) {
+        self.metrics.count(Outcome::Dropped);
+        self.keyframe_wanted.store(true, Relaxed);
+    }
+
+    fn tell(&self, pipeline: &Pipeline) {
+        let live = pipeline.live();
+        self.metrics.set_version(live.version());
+        let state = EnhancerState { version: live.version(), p95: pipeline.p95(), refused: live.refused().to_owned() };
+        self.state.send_if_modified(|known| {
+            let changed = *known != state;
+            *known = state;
+            changed
+        });
+    }
+}

@@ -1,0 +1,31 @@
+//! One stream's super-resolution: `source` in, `enhanced` out, with the weights that are live.
+//!
+//! ```text
+//!  WHEP ─▶ ingest ─▶ decode ─▶ slot ─▶ enhance ─▶ publish ─▶ WHIP
+//!          (task)    (thread)  of one  (thread)   (task)
+//!                                         ▲
+//!  gRPC ─▶ watch ─▶ prepare ──────────────┘ changes
+//!          (task)   (thread)
+//! ```
+//! **The video never waits**: not for the network (late frames get bicubic), not for weights (they are prepared on a
+//! thread of their own and change hands between two frames), not for anybody who is connected.
+
+mod checkpoints;
+mod cut;
+mod deadline;
+mod decode;
+mod enhance;
+mod frame_rate;
+mod ingest;
+pub mod live;
+mod metrics;
+pub mod model;
+pub mod pipeline;
+mod prepare;
+mod publish;
+mod reports;
+mod run;
+mod sessions;
+mod slot;
+
+pub use run::run;

@@ -1,0 +1,128 @@
+//! Puts the parts together and waits for the end.
+
+use std::{
+    sync::{Arc, atomic::AtomicBool, mpsc as threads},
+    thread,
+};
+
+use anyhow::Context;
+use bus::Bus;
+use media::Decoder;
+use proto::StreamName;
+use settings::EnhancerSettings;
+use sr_net::Network;
+use telemetry::{Health, Shutdown, serve_health};
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    checkpoints::Checkpoints,
+    decode,
+    enhance::{self, EnhancerState, Surroundings},
+    ingest::Ingest,
+    metrics::EnhancerMetrics,
+    model::Runtime,
+    pipeline::{Coding, Pipeline},
+    prepare::Preparer,
+    publish::Publish,
+    reports::Reports,
+    slot::slot,
+};
+
+/// Coded frames that wait for the decoder: a second of them.
+const WAITING_FRAMES: usize = 32;
+/// Coded frames that wait for the publisher: more would only be late.
+const WAITING_UNITS: usize = 4;
+const WAITING_EVENTS: usize = 16;
+
+/// Runs until the end is asked for.
+///
+/// # Errors
+/// When the settings cannot be obeyed, or the token is refused.
+pub async fn run(settings: EnhancerSettings, shutdown: Shutdown) -> anyhow::Result<()> {
+    let stream: StreamName = settings.stream.parse()?;
+    let shape = &settings.network;
+    let network = Network::new(settings.scale, shape.unshuffle, shape.features, shape.layers)?;
+    media::init();
+
+    let (metrics, health) = (telemetry::metrics("enhancer"), Health::default());
+    if let Some(listen) = settings.health_listen {
+        serve_health(listen, &health, metrics.clone(), shutdown.clone()).await.context("serving health")?;
+    }
+    let metrics = EnhancerMetrics::register(&metrics);
+    let (device, precision, threads) = (settings.device.clone(), settings.precision.clone(), settings.threads);
+    let runtime = tokio::task::spawn_blocking(move || Runtime::open(&device, &precision, network, threads)).await??;
+    let device = sr_model::device_name(runtime.device);
+    tracing::info!(%stream, device, precision = %runtime.precision, ?network, "enhancing");
+
+    let (events, registry_events) = mpsc::channel(WAITING_EVENTS);
+    let (changes, prepared) = threads::channel();
+    let (coded, coded_frames) = mpsc::channel(WAITING_FRAMES);
+    let (units, enhanced_units) = mpsc::channel(WAITING_UNITS);
+    let (giver, taker) = slot();
+    let (frame_size, frame_size_seen) = watch::channel(None);
+    let (state, state_seen) = watch::channel(EnhancerState::default());
+    let (decoder_stuck, keyframe_wanted) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+
+    let decoder = Decoder::h264(1)?;
+    let (stuck, decode_metrics) = (decoder_stuck.clone(), metrics.clone());
+    spawn_thread("decode", move || decode::run(decoder, coded_frames, &giver, &stuck, &decode_metrics))?;
+    let preparer =
+        Preparer { stream: stream.clone(), network, runtime, frame_size: frame_size_seen, metrics: metrics.clone() };
+    spawn_thread("prepare", move || preparer.run(registry_events, &changes))?;
+    let coding = Coding { scale: network.scale, bitrate_kbps: settings.bitrate_kbps, preset: settings.preset.clone() };
+    let surroundings = Surroundings {
+        changes: prepared,
+        units,
+        keyframe_wanted: keyframe_wanted.clone(),
+        frame_size,
+        state,
+        metrics: metrics.clone(),
+    };
+    spawn_thread("enhance", move || enhance::run(Pipeline::new(coding), &taker, &surroundings))?;
+
+    let base = settings.media_node_url.trim_end_matches('/').to_owned();
+    let token_file = settings.internal_token_file.clone();
+    let mut tasks = JoinSet::new();
+    let ingest = Ingest {
+        url: format!("{base}/whep/source"),
+        token_file: token_file.clone(),
+        coded,
+        keyframe_wanted: decoder_stuck,
+    };
+    tasks.spawn(ingest.run(shutdown.clone()));
+    let publish = Publish {
+        url: format!("{base}/whip/enhanced"),
+        token_file: token_file.clone(),
+        publisher: format!("{:032x}", rand::random::<u128>()),
+        units: enhanced_units,
+        keyframe_wanted,
+    };
+    tasks.spawn(publish.run(shutdown.clone()));
+    tasks.spawn(Checkpoints { url: base, token_file, stream: stream.clone(), events }.run(shutdown.clone()));
+    if let Some(url) = &settings.nats_url {
+        let client_name = format!("enhancer {stream}");
+        let bus = Bus::connect(url, settings.nats_credentials_file.as_deref(), &client_name).await?;
+        let reports = Reports { bus, stream, device, state: state_seen, metrics };
+        let reports = reports.run(shutdown.clone());
+        tasks.spawn(async {
+            reports.await;
+            Ok(())
+        });
+    }
+    health.set_ready(true);
+
+    // the first that ends ends all
+    let ended = tasks.join_next().await.context("there are tasks")??;
+    shutdown.request();
+    while tasks.join_next().await.is_some() {}
+    ended
+}
+
+/// The thread ends when what it reads from is gone.
+fn spawn_thread(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).with_context(|| format!("starting the thread {name}"))?;
+    Ok(())
+}

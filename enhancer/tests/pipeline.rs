@@ -1,0 +1,192 @@
+//! Access units in, access units out: enhanced, at the same times, whatever the stream does.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::time::{Duration, Instant};
+
+use enhancer::{
+    live::Change,
+    model::Runtime,
+    pipeline::{Coding, HrFrame, LrFrame, Pipeline},
+};
+use media::{AccessUnit, Decoder, Encoder, EncoderSettings, Picture};
+use sr_model::{Device, Precision};
+use sr_net::{Network, Plane, Weights};
+
+const RUNTIME: Runtime = Runtime { device: Device::Cpu, precision: Precision::F32, threads: 1 };
+
+/// A texture that moves, of the scene given.
+fn picture(width: usize, height: usize, scene: usize, frame: usize) -> Picture {
+    let wave = |x: usize, y: usize| {
+        let (x, y) = ((x + 2 * frame) as f32, y as f32);
+        120.0 + 60.0 * (x / 9.0 + scene as f32).sin() + 40.0 * (y / (7.0 + 9.0 * scene as f32)).cos()
+    };
+    let plane = |width: usize, height: usize| {
+        let samples = (0..width * height).map(|i| wave(i % width, i / width) as u8).collect();
+        Plane::new(width, height, samples).unwrap()
+    };
+    Picture { y: plane(width, height), u: plane(width / 2, height / 2), v: Plane::filled(width / 2, height / 2, 90) }
+}
+
+fn encoder(width: usize, height: usize) -> Encoder {
+    Encoder::open(&EncoderSettings {
+        encoder: "libx264".to_owned(),
+        width,
+        height,
+        frame_rate: (30, 1),
+        bitrate_kbps: 1500,
+        preset: "superfast".to_owned(),
+        threads: 1,
+        keyframe_interval: None,
+    })
+    .unwrap()
+}
+
+/// A stream decoded, as the decode thread does.
+struct Stream {
+    encoder: Encoder,
+    decoder: Decoder,
+}
+
+impl Stream {
+    fn new(width: usize, height: usize) -> Self {
+        Self { encoder: encoder(width, height), decoder: Decoder::h264(1).unwrap() }
+    }
+
+    fn frame(&mut self, picture: &Picture, timestamp: u64) -> LrFrame {
+        let AccessUnit { data, .. } = self.encoder.encode(picture, timestamp, false).unwrap().unwrap();
+        let mut frames = self.decoder.decode(&data, timestamp).unwrap();
+        assert_eq!(frames.len(), 1);
+        let frame = frames.remove(0);
+        LrFrame { arrived: Instant::now(), timestamp: frame.timestamp, picture: frame.picture }
+    }
+}
+
+fn pipeline(scale: usize) -> Pipeline {
+    media::init();
+    Pipeline::new(Coding { scale, bitrate_kbps: 8000, preset: "superfast".to_owned() })
+}
+
+/// Weights that add `brightness` to each sample.
+fn brighten(brightness: f32) -> Weights {
+    let mut weights = Weights::zero(Network::DEFAULT_X2);
+    weights.convolutions.last_mut().unwrap().bias.fill(brightness / 255.0);
+    weights
+}
+
+fn swap_in(pipeline: &mut Pipeline, version: u64, weights: &Weights) {
+    let model = RUNTIME.prepare(weights, None).unwrap();
+    pipeline.handle_change(Instant::now(), Change::Use { version, model });
+}
+
+/// Plenty of time, however busy the machine.
+fn in_time(frame: LrFrame) -> LrFrame {
+    LrFrame { arrived: Instant::now() + Duration::from_secs(60), ..frame }
+}
+
+fn enhance(pipeline: &mut Pipeline, frame: LrFrame) -> HrFrame {
+    pipeline.enhance(&frame, false).unwrap().expect("no delay")
+}
+
+fn mean(plane: &Plane) -> f64 {
+    plane.samples().iter().map(|&sample| f64::from(sample)).sum::<f64>() / plane.samples().len() as f64
+}
+
+#[test]
+fn without_weights_the_stream_comes_out_as_its_bicubic_at_the_same_times() {
+    let (mut stream, mut pipeline, mut shown) = (Stream::new(160, 90), pipeline(2), Decoder::h264(1).unwrap());
+    for frame in 0..20u64 {
+        let timestamp = (3 << 32) - 20_000 + 3000 * frame;
+        let lr = stream.frame(&picture(160, 90, 0, frame as usize), timestamp);
+        let expected = [&lr.picture.y, &lr.picture.u, &lr.picture.v].map(|plane| sr_net::bicubic(plane, 2));
+        let hr = enhance(&mut pipeline, lr);
+        assert_eq!((hr.unit.timestamp, hr.unit.keyframe, hr.network_time), (timestamp, frame == 0, None));
+        let decoded = shown.decode(&hr.unit.data, timestamp).unwrap().remove(0).picture;
+        for (plane, expected) in [&decoded.y, &decoded.u, &decoded.v].into_iter().zip(&expected) {
+            let psnr_db = sr_net::psnr_db(plane, expected);
+            assert!(psnr_db > 38.0, "frame {frame}: {psnr_db} dB to bicubic");
+        }
+    }
+}
+
+#[test]
+fn weights_change_hands_between_two_frames_and_back_to_bicubic_at_once() {
+    let (mut stream, mut pipeline, mut shown) = (Stream::new(160, 90), pipeline(2), Decoder::h264(1).unwrap());
+    let picture = picture(160, 90, 0, 0);
+    let mut brightness = |pipeline: &mut Pipeline, frame: u64| {
+        let lr = in_time(stream.frame(&picture, frame * 3000));
+        let before = mean(&lr.picture.y);
+        let hr = enhance(pipeline, lr);
+        let decoded = shown.decode(&hr.unit.data, 0).unwrap().remove(0).picture;
+        (hr.network_time.is_some(), (mean(&decoded.y) - before).round())
+    };
+    assert_eq!(brightness(&mut pipeline, 0), (false, 0.0));
+    swap_in(&mut pipeline, 1, &brighten(10.0));
+    assert_eq!(brightness(&mut pipeline, 1), (true, 10.0));
+    swap_in(&mut pipeline, 2, &brighten(20.0));
+    assert_eq!(brightness(&mut pipeline, 2), (true, 20.0));
+    pipeline.handle_change(Instant::now(), Change::Withdraw { version: 2 });
+    assert_eq!(brightness(&mut pipeline, 3), (false, 0.0));
+    pipeline.handle_change(Instant::now(), Change::Restore { version: 2 });
+    assert_eq!(brightness(&mut pipeline, 4), (true, 20.0));
+}
+
+#[test]
+fn a_late_frame_gets_bicubic_instead_of_the_network() {
+    let (mut stream, mut pipeline) = (Stream::new(160, 90), pipeline(2));
+    swap_in(&mut pipeline, 1, &brighten(10.0));
+    let first = in_time(stream.frame(&picture(160, 90, 0, 0), 0));
+    assert!(enhance(&mut pipeline, first).network_time.is_some());
+    let late =
+        LrFrame { arrived: Instant::now() - Duration::from_millis(40), ..stream.frame(&picture(160, 90, 0, 1), 3000) };
+    assert!(enhance(&mut pipeline, late).network_time.is_none());
+}
+
+#[test]
+fn a_hard_cut_under_young_weights_is_bicubic() {
+    let (mut stream, mut pipeline) = (Stream::new(160, 90), pipeline(2));
+    swap_in(&mut pipeline, 1, &brighten(10.0));
+    let used: Vec<bool> = [(0, 0), (0, 1), (2, 2), (2, 3)]
+        .into_iter()
+        .map(|(scene, frame)| {
+            let lr = in_time(stream.frame(&picture(160, 90, scene, frame), 3000 * frame as u64));
+            enhance(&mut pipeline, lr).network_time.is_some()
+        })
+        .collect();
+    assert_eq!(used, [true, true, false, false]);
+}
+
+#[test]
+fn a_change_of_size_begins_with_a_key_frame_of_the_new_size() {
+    let (mut pipeline, mut shown) = (pipeline(3), Decoder::h264(1).unwrap());
+    for (width, height) in [(160, 90), (96, 64), (98, 66)] {
+        let mut stream = Stream::new(width, height);
+        for frame in 0..2 {
+            let hr = enhance(&mut pipeline, stream.frame(&picture(width, height, 0, frame), 3000 * frame as u64));
+            assert_eq!(hr.unit.keyframe, frame == 0);
+            let decoded = shown.decode(&hr.unit.data, 0).unwrap().remove(0).picture;
+            assert_eq!((decoded.width(), decoded.height()), (3 * width, 3 * height));
+        }
+    }
+}
+
+#[test]
+fn a_key_frame_comes_when_it_is_asked_for() {
+    let (mut stream, mut pipeline) = (Stream::new(160, 90), pipeline(2));
+    let keyframes: Vec<bool> = (0..6)
+        .map(|frame| {
+            let lr = stream.frame(&picture(160, 90, 0, frame), 3000 * frame as u64);
+            pipeline.enhance(&lr, frame == 4).unwrap().unwrap().unit.keyframe
+        })
+        .collect();
+    assert_eq!(keyframes, [true, false, false, false, true, false]);
+}
+
+#[test]
+fn times_that_jump_back_are_kept() {
+    let (mut stream, mut pipeline) = (Stream::new(160, 90), pipeline(2));
+    for (frame, timestamp) in [900_000, 903_000, 4000, 7000, 7000].into_iter().enumerate() {
+        let lr = LrFrame { timestamp, ..stream.frame(&picture(160, 90, 0, frame), 3000 * frame as u64) };
+        assert_eq!(enhance(&mut pipeline, lr).unit.timestamp, timestamp);
+    }
+}

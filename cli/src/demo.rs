@@ -124,6 +124,7 @@ async fn show(
     shutdown: &Shutdown,
 ) -> anyhow::Result<()> {
     let mut log = File::create(log_file).with_context(|| format!("writing {}", log_file.display()))?;
+    telemetry::redirect_logs(log.try_clone()?);
     let mut screen = (seconds.is_none() && stdout().is_terminal()).then(|| Screen::open(shutdown)).transpose()?;
     let end = started + seconds.map_or(Duration::from_secs(u64::from(u32::MAX)), Duration::from_secs);
     let mut tick = interval(Duration::from_secs(1));

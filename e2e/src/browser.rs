@@ -54,7 +54,8 @@ impl Browser {
     /// Opens a page in a tab.
     pub async fn open(mut self, url: &str) -> Page {
         let target = self.call(None, "Target.createTarget", json!({ "url": url })).await;
-        let attached = self.call(None, "Target.attachToTarget", json!({ "targetId": target["targetId"], "flatten": true })).await;
+        let attached =
+            self.call(None, "Target.attachToTarget", json!({ "targetId": target["targetId"], "flatten": true })).await;
         let session = attached["sessionId"].as_str().expect("Chromium names the session").to_owned();
         Page { browser: self, session }
     }

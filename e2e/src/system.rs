@@ -83,7 +83,8 @@ impl System {
 
     /// `None` while the media-node is away.
     pub async fn status(&self) -> Option<StreamStatus> {
-        let answer = self.http.get(format!("{}api/status", self.page)).timeout(Duration::from_secs(1)).send().await.ok()?;
+        let answer =
+            self.http.get(format!("{}api/status", self.page)).timeout(Duration::from_secs(1)).send().await.ok()?;
         answer.json().await.ok()
     }
 
@@ -98,7 +99,8 @@ impl System {
     /// # Panics
     /// When it does not run.
     pub async fn part(&self, name: &str) -> Process {
-        within(10, &format!("{name} runs"), async || self.processes().into_iter().find(|process| process.name == name)).await
+        within(10, &format!("{name} runs"), async || self.processes().into_iter().find(|process| process.name == name))
+            .await
     }
 
     /// All that belongs to it, but `acuity` itself.

@@ -34,12 +34,24 @@ pub(crate) fn publish_arguments(
     patch_kbps: u32,
 ) -> Vec<OsString> {
     let (scale, video, patch) = (scale.to_string(), video_kbps.to_string(), patch_kbps.to_string());
-    let options = ["--loop", "--quiet", "--whip", whip, "--scale", &scale, "--video-kbps", &video, "--patch-kbps", &patch, "--stats", "json"];
+    let options = [
+        "--loop",
+        "--quiet",
+        "--whip",
+        whip,
+        "--scale",
+        &scale,
+        "--video-kbps",
+        &video,
+        "--patch-kbps",
+        &patch,
+        "--stats",
+    ];
     [OsStr::new("publish"), clip].into_iter().chain(options.map(OsStr::new)).map(OsString::from).collect()
 }
 
 pub(crate) fn watch_arguments(whep: &str) -> Vec<OsString> {
-    ["watch", "--whep", whep, "--rendition", "enhanced", "--quiet", "--stats", "json"].map(OsString::from).to_vec()
+    ["watch", "--whep", whep, "--rendition", "enhanced", "--quiet", "--stats"].map(OsString::from).to_vec()
 }
 
 pub(crate) fn parse_publish(event: &ChildEvent) -> Option<PublishStats> {

@@ -9,6 +9,9 @@ use settings::{EnhancerSettings, MediaNodeSettings, TrainerSettings};
 
 use super::{UpArgs, spawner::ChildSpec};
 
+/// OpenMP's threads would burn a core while they wait; libtorch reads this when it is loaded.
+const NEVER_SPIN: (&str, &str) = ("OMP_WAIT_POLICY", "PASSIVE");
+
 /// Where the programs are; `None`: not wanted.
 #[derive(Clone, Debug)]
 pub(crate) struct Programs {
@@ -106,10 +109,12 @@ fn enhancer(args: &UpArgs, program: PathBuf, at: &Meeting, overrides: &[Override
         network: args.network.clone(),
         ..EnhancerSettings::default()
     };
-    child("enhancer", program, &settings, overrides)
+    let mut child = child("enhancer", program, &settings, overrides)?;
+    child.environment.push((NEVER_SPIN.0, NEVER_SPIN.1.to_owned()));
+    Ok(child)
 }
 
-/// One thread that gives way to the enhancer and never spins while it waits.
+/// One thread that gives way to the enhancer.
 fn trainer(args: &UpArgs, program: PathBuf, at: &Meeting, overrides: &[Override]) -> anyhow::Result<ChildSpec> {
     let settings = TrainerSettings {
         stream: args.stream.clone(),
@@ -123,7 +128,7 @@ fn trainer(args: &UpArgs, program: PathBuf, at: &Meeting, overrides: &[Override]
         ..TrainerSettings::default()
     };
     let mut child = child("trainer", program, &settings, overrides)?;
-    child.environment.extend([("OMP_WAIT_POLICY", "PASSIVE".to_owned()), ("OMP_NUM_THREADS", "1".to_owned())]);
+    child.environment.extend([NEVER_SPIN, ("OMP_NUM_THREADS", "1")].map(|(name, value)| (name, value.to_owned())));
     child.background = true;
     Ok(child)
 }

@@ -5,7 +5,7 @@ mod logs;
 mod shutdown;
 
 pub use health::{Health, serve_health};
-pub use logs::init_logs;
+pub use logs::{init_logs, redirect_logs};
 pub use prometheus_client;
 pub use shutdown::Shutdown;
 

@@ -111,12 +111,14 @@ impl Publisher {
 
     /// Whether a viewer can begin with this video packet: it holds parameter sets, or it is an IDR slice known to be
     /// the first packet of its frame. (A later slice of a key frame is no beginning, nor is one whose parameter sets
-    /// may have been in a packet before it.)
+    /// may have been in a packet before it. And when the beginning comes late, part of the rest has been passed on
+    /// already, to others.)
     pub(super) fn begins_keyframe(&mut self, sequence: u64, stream_time: u64, packet: &MediaPacket) -> bool {
         let previous = self.newest_video;
-        if previous.is_none_or(|(newest, _)| sequence > newest) {
-            self.newest_video = Some((sequence, stream_time));
+        if previous.is_some_and(|(newest, _)| sequence < newest) {
+            return false;
         }
+        self.newest_video = Some((sequence, stream_time));
         let first_of_frame = || previous.is_some_and(|(newest, time)| newest + 1 == sequence && time != stream_time);
         h264::holds_sps(&packet.payload) || h264::is_keyframe(&packet.payload) && first_of_frame()
     }

@@ -3,6 +3,11 @@
 mod auto;
 mod keyframes;
 mod learning;
+mod link;
+mod lossy;
+mod peers;
 mod reports;
 mod sessions;
 mod stage;
+mod watcher;
+mod world;

@@ -29,8 +29,8 @@ fn neither_a_later_slice_of_a_key_frame_nor_one_without_its_parameter_sets_is_a_
 
 #[test]
 fn gaps_stay_gaps_repairs_find_their_place_and_duplicates_go_nowhere() {
-    let mut stage = Stage::with_source();
-    stage.viewer(VIEWER, Rendition::Source).video(SOURCE, 65_535, 93_000, KEY);
+    let mut stage = Stage::new();
+    stage.publisher(SOURCE, Origin::Source).viewer(VIEWER, Rendition::Source).video(SOURCE, 65_535, 93_000, KEY);
     stage.forget();
     for (sequence, timestamp) in [(2, 102_000), (2, 102_000), (0, 96_000), (65_534, 90_500), (0, 96_000), (3, 105_000)]
     {

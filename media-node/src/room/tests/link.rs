@@ -1,13 +1,12 @@
 //! A network path on a virtual clock: seeded loss with repairs, reordering, duplicates.
 
-use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-/// How bad a path is.
+/// How bad a path is; the first three are shares of packets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Weather {
-    /// Shares of packets.
     pub(super) lost: f64,
     /// Of the lost ones: come later, as if asked for again.
     pub(super) repaired: f64,
@@ -17,13 +16,9 @@ pub(super) struct Weather {
 }
 
 impl Weather {
-    pub(super) const CALM: Self = Self {
-        lost: 0.0,
-        repaired: 0.0,
-        doubled: 0.0,
-        delay: Duration::from_millis(5),
-        jitter: Duration::ZERO,
-    };
+    pub(super) const fn calm(delay: Duration) -> Self {
+        Self { lost: 0.0, repaired: 0.0, doubled: 0.0, delay, jitter: Duration::ZERO }
+    }
 
     pub(super) const ROUGH: Self = Self {
         lost: 0.05,
@@ -34,61 +29,45 @@ impl Weather {
     };
 }
 
-/// Carries values of any kind; those sent at one time through calm weather keep their order.
+const REPAIR: Duration = Duration::from_millis(60);
+
+/// In calm weather, values arrive in the order of their sending.
 #[derive(Debug)]
 pub(super) struct Link<T> {
-    weather: Weather,
+    pub(super) weather: Weather,
     random: StdRng,
     sent: usize,
-    under_way: BinaryHeap<Reverse<(Duration, usize)>>,
-    /// By the number of their sending; `None` once there.
-    values: Vec<Option<T>>,
+    /// By arrival, then by number.
+    under_way: BTreeMap<(Duration, usize), T>,
 }
 
 impl<T: Clone> Link<T> {
     pub(super) fn new(weather: Weather, seed: u64) -> Self {
-        let random = StdRng::seed_from_u64(seed);
-        Self { weather, random, sent: 0, under_way: BinaryHeap::new(), values: Vec::new() }
+        Self { weather, random: StdRng::seed_from_u64(seed), sent: 0, under_way: BTreeMap::new() }
     }
 
     pub(super) fn send(&mut self, now: Duration, value: T) {
-        let Weather { lost, repaired, doubled, delay, jitter } = self.weather;
-        let repair = Duration::from_millis(60);
-        if self.random.random_bool(lost) {
-            if self.random.random_bool(repaired) {
-                self.carry(now + delay + repair + self.chance(jitter), value);
-            }
-            return;
-        }
+        let Weather { lost, repaired, doubled, delay, .. } = self.weather;
         if self.random.random_bool(doubled) {
-            let at = now + delay + self.chance(repair);
-            self.carry(at, value.clone());
+            let later = REPAIR.mul_f64(self.random.random());
+            self.carry(now + delay + later, value.clone());
         }
-        let at = now + delay + self.chance(jitter);
-        self.carry(at, value);
-    }
-
-    /// When the next value arrives.
-    pub(super) fn next_at(&self) -> Option<Duration> {
-        self.under_way.peek().map(|Reverse((at, _))| *at)
+        if !self.random.random_bool(lost) {
+            self.carry(now + delay, value);
+        } else if self.random.random_bool(repaired) {
+            self.carry(now + delay + REPAIR, value);
+        }
     }
 
     /// The next value that arrived by `now`.
     pub(super) fn receive(&mut self, now: Duration) -> Option<T> {
-        if self.next_at()? > now {
-            return None;
-        }
-        let Reverse((_, number)) = self.under_way.pop()?;
-        self.values[number].take()
+        let next = self.under_way.first_entry()?;
+        (next.key().0 <= now).then(|| next.remove())
     }
 
     fn carry(&mut self, at: Duration, value: T) {
-        self.under_way.push(Reverse((at, self.sent)));
-        self.values.push(Some(value));
+        let at = at + self.weather.jitter.mul_f64(self.random.random());
+        self.under_way.insert((at, self.sent), value);
         self.sent += 1;
-    }
-
-    fn chance(&mut self, most: Duration) -> Duration {
-        most.mul_f64(self.random.random())
     }
 }

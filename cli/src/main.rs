@@ -1,7 +1,9 @@
 //! `acuity`: the system on one machine, and the clients of any running system.
 
 mod demo;
+mod publish;
 mod up;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -19,6 +21,8 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Up(up::UpArgs),
+    Publish(Box<publish::PublishArgs>),
+    Watch(watch::WatchArgs),
     Demo(demo::DemoArgs),
 }
 
@@ -30,6 +34,8 @@ async fn main() -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::on_signals()?;
     match arguments.command {
         Command::Up(args) => up::run(args, shutdown).await,
+        Command::Publish(args) => publish::run(*args, shutdown).await,
+        Command::Watch(args) => watch::run(args, shutdown).await,
         Command::Demo(args) => demo::run(args, shutdown).await,
     }
 }

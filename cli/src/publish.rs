@@ -1,0 +1,223 @@
+//! `acuity publish`: a file or device, live, to a media-node.
+//!
+//! ```text
+//! source ─▶ clock ─▶ crop, downscale ─▶ encoder ─┬─▶ session (WHIP)
+//!                                                └─▶ own decoder ─▶ newest frame ─▶ patches ─▶ data channel
+//! ```
+//! The upper line is one thread and waits for nothing but the source's time; patches are another thread's.
+
+mod args;
+mod bucket;
+mod candidates;
+mod clock;
+mod control;
+mod frame_log;
+mod newest;
+mod patches;
+mod pipeline;
+mod rates;
+mod session;
+mod shared;
+mod stats;
+
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, ensure};
+use media::{EncoderSettings, OpusEncoder, Source, SourceOptions};
+use proto::v1::PublisherHello;
+use telemetry::Shutdown;
+use tokio_util::sync::CancellationToken;
+use webrtc_client::PublishOptions;
+
+pub(crate) use args::PublishArgs;
+pub(crate) use session::read_token;
+
+use control::PatchOptions;
+use frame_log::FrameLog;
+use newest::Newest;
+use patches::PatchCoding;
+use pipeline::Pipeline;
+use rates::Wanted;
+use session::Sessions;
+use shared::Shared;
+use stats::Reporter;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The smallest picture the encoder takes.
+const MIN_SIDE: usize = 16;
+
+/// Publishes until the source ends or the end is asked for.
+///
+/// # Errors
+/// When the options cannot work, the source cannot be read or the server refuses the token.
+pub(crate) async fn run(args: PublishArgs, shutdown: Shutdown) -> anyhow::Result<ExitCode> {
+    args.check()?;
+    media::init();
+    let (args, source) = tokio::task::spawn_blocking(move || open_source(&args).map(|source| (args, source))).await??;
+    let hr = hr_size(&source, args.scale.into())?;
+    let audio = source.has_audio() && !args.no_audio;
+    let wanted = Wanted {
+        video_kbps: args.video_kbps,
+        audio_kbps: if audio { args.audio_kbps } else { 0 },
+        patch_kbps: if args.sends_patches() { args.patch_kbps } else { 0 },
+    };
+    let shared = Arc::new(Shared::new(wanted, args.initial_estimate_kbps()));
+    let frames = args.sends_patches().then(|| Arc::new(Newest::default()));
+    let pipeline = Pipeline {
+        shared: shared.clone(),
+        scale: args.scale.into(),
+        settings: encoder_settings(&args, &source, hr),
+        opus: if audio { Some(OpusEncoder::open(args.audio_kbps)?) } else { None },
+        frames: frames.clone(),
+        frame_log: args.frame_log.as_deref().map(FrameLog::create).transpose()?,
+        shutdown: shutdown.clone(),
+        source,
+    };
+    let sessions = Sessions {
+        shared: shared.clone(),
+        options: publish_options(&args, audio),
+        token_file: args.token_file.clone(),
+        hello: hello(&args, hr),
+    };
+    let patches = frames.clone().map(|frames| spawn_patches(&args, shared.clone(), frames));
+    let reports = tokio::spawn(report(Reporter::new(shared.clone()), args.stats, !args.quiet));
+
+    let finish = CancellationToken::new();
+    let mut sessions = tokio::spawn(sessions.run(finish.clone()));
+    // A clip begins when somebody can see it.
+    let mut standing = shared.publisher.subscribe();
+    let refused = tokio::select! {
+        _ = standing.wait_for(Option::is_some) => None,
+        () = shutdown.requested() => None,
+        ended = &mut sessions => Some(ended),
+    };
+    let result = match refused {
+        Some(ended) => ended?,
+        None => {
+            let mut pipeline = tokio::task::spawn_blocking(move || pipeline.run());
+            let (played, ended) = tokio::select! {
+                played = &mut pipeline => (played, None),
+                ended = &mut sessions => {
+                    shutdown.request();
+                    (pipeline.await, Some(ended))
+                }
+            };
+            finish.cancel();
+            let ended = match ended {
+                Some(ended) => ended,
+                None => sessions.await,
+            };
+            played?.context("publishing").and(ended?)
+        }
+    };
+    if let Some(frames) = frames {
+        frames.close();
+    }
+    if let Some(patches) = patches {
+        patches.await?;
+    }
+    reports.abort();
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+fn open_source(args: &PublishArgs) -> anyhow::Result<Source> {
+    let options = SourceOptions {
+        format: args.format.clone(),
+        frames_per_second: args.fps,
+        start: args.start(),
+        repeat: args.repeat,
+    };
+    Ok(Source::open(&args.input, options)?)
+}
+
+/// Of the source's pictures after their crop to multiples of 2 · scale.
+fn hr_size(source: &Source, scale: usize) -> anyhow::Result<(usize, usize)> {
+    let (width, height) = source.size();
+    let cropped = |side: usize| side - side % (2 * scale);
+    let hr = (cropped(width), cropped(height));
+    ensure!(
+        hr.0 / scale >= MIN_SIDE && hr.1 / scale >= MIN_SIDE,
+        "the source has {width}x{height} pixels, too few to be published at a scale of {scale}: \
+         at least {MIN_SIDE} in each direction are needed after it"
+    );
+    Ok(hr)
+}
+
+fn encoder_settings(args: &PublishArgs, source: &Source, (width, height): (usize, usize)) -> EncoderSettings {
+    let scale = usize::from(args.scale);
+    EncoderSettings {
+        encoder: args.encoder.clone(),
+        width: width / scale,
+        height: height / scale,
+        frame_rate: source.frame_rate(),
+        bitrate_kbps: args.video_kbps,
+        preset: args.preset.clone(),
+        threads: 1,
+        keyframe_interval: None,
+    }
+}
+
+fn publish_options(args: &PublishArgs, audio: bool) -> PublishOptions {
+    PublishOptions {
+        url: args.whip.clone(),
+        token: None,
+        publisher: Some(format!("{:032x}", rand::random::<u128>())),
+        audio,
+        patches: args.sends_patches(),
+        initial_estimate_kbps: args.initial_estimate_kbps(),
+        timeout: CONNECT_TIMEOUT,
+    }
+}
+
+fn hello(args: &PublishArgs, (width, height): (usize, usize)) -> PublisherHello {
+    PublisherHello {
+        hr_width: u32::try_from(width).unwrap_or(u32::MAX),
+        hr_height: u32::try_from(height).unwrap_or(u32::MAX),
+        scale: args.scale.into(),
+        max_kbps: args.patch_kbps,
+    }
+}
+
+fn spawn_patches(
+    args: &PublishArgs,
+    shared: Arc<Shared>,
+    frames: Arc<Newest<candidates::CodedFrame>>,
+) -> tokio::task::JoinHandle<()> {
+    let options = PatchOptions {
+        scale: args.scale.into(),
+        size: args.patch_size,
+        per_second: args.patches_per_second,
+        max_kbps: args.patch_kbps,
+        random_share: if args.patch_selection == args::Choice::Random { 1.0 } else { args.random_share },
+    };
+    let coding = PatchCoding {
+        coding: args.patch_coding.pixel_coding(),
+        residual: !args.no_residual,
+        quality: args.patch_quality,
+        random_quality: args.patch_random_quality,
+    };
+    tokio::task::spawn_blocking(move || patches::run(&shared, &frames, &options, coding))
+}
+
+/// A line a second: JSON to standard output where asked for, one for people to a terminal's standard error.
+async fn report(mut reporter: Reporter, stats: bool, progress: bool) {
+    let progress = progress && std::io::stderr().is_terminal();
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    second.tick().await;
+    loop {
+        second.tick().await;
+        let line = reporter.next_line();
+        if stats && let Ok(json) = serde_json::to_string(&line) {
+            // Whoever read it may be gone; the stream goes on.
+            let _ = writeln!(std::io::stdout(), "{json}");
+        }
+        if progress {
+            let _ = write!(std::io::stderr(), "\r\x1b[K{line}");
+        }
+    }
+}

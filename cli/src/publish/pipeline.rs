@@ -1,0 +1,194 @@
+//! The video's thread: source, clock, scaler, encoder, session, in this order for each frame.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use media::{AudioSamples, Decoder, Encoder, EncoderSettings, OpusEncoder, Picture, Source, SourceItem};
+use telemetry::Shutdown;
+
+use super::{
+    candidates::CodedFrame,
+    clock::{Clock, ticks},
+    frame_log::FrameLog,
+    newest::Newest,
+    rates::{FrameGate, is_worth_setting},
+    shared::{Shared, count},
+};
+
+const VIDEO_CLOCK: u32 = 90_000;
+/// Requests for a key frame within this time of one are answered by it.
+const KEYFRAME_PAUSE: Duration = Duration::from_millis(250);
+/// How quickly a wait notices that the end was asked for.
+const NAP: Duration = Duration::from_millis(50);
+
+pub(crate) struct Pipeline {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) source: Source,
+    pub(crate) scale: usize,
+    pub(crate) settings: EncoderSettings,
+    pub(crate) opus: Option<OpusEncoder>,
+    /// Where frames go that patches may be cut from; `None` without patches.
+    pub(crate) frames: Option<Arc<Newest<CodedFrame>>>,
+    pub(crate) frame_log: Option<FrameLog>,
+    pub(crate) shutdown: Shutdown,
+}
+
+impl Pipeline {
+    /// Runs until the source ends or the end is asked for.
+    pub(crate) fn run(mut self) -> anyhow::Result<()> {
+        let mut line = Line::new(&self)?;
+        while !self.shutdown.is_requested() {
+            match self.source.next_item()? {
+                Some(SourceItem::Video { at, index, picture }) => {
+                    line.handle_picture(&mut self, at, index, &picture)?
+                }
+                Some(SourceItem::Audio(samples)) => line.handle_sound(&mut self, samples)?,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// False when the end was asked for meanwhile.
+    fn wait_until(&self, due: Instant) -> bool {
+        while !self.shutdown.is_requested() {
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(NAP));
+        }
+        false
+    }
+}
+
+/// What moves from frame to frame.
+struct Line {
+    clock: Clock,
+    interval: Duration,
+    encoder: Encoder,
+    /// Sees what receivers see, so that residuals refer to their picture.
+    decoder: Decoder,
+    gate: FrameGate,
+    video_kbps: u32,
+    last_keyframe: Option<Instant>,
+    /// RTP timestamps of time zero.
+    first_video: u32,
+    first_audio: u32,
+}
+
+impl Line {
+    fn new(pipeline: &Pipeline) -> anyhow::Result<Self> {
+        let (numerator, denominator) = pipeline.settings.frame_rate;
+        let video_kbps = pipeline.settings.bitrate_kbps;
+        Ok(Self {
+            clock: Clock::default(),
+            interval: Duration::from_secs_f64(f64::from(denominator) / f64::from(numerator)),
+            encoder: Encoder::open(&pipeline.settings)?,
+            decoder: Decoder::h264(1)?,
+            gate: FrameGate::new(pipeline.shared.now(), video_kbps),
+            video_kbps,
+            last_keyframe: None,
+            first_video: rand::random(),
+            first_audio: rand::random(),
+        })
+    }
+
+    fn handle_picture(
+        &mut self,
+        pipeline: &mut Pipeline,
+        at: Duration,
+        index: u64,
+        picture: &Picture,
+    ) -> anyhow::Result<()> {
+        let shared = pipeline.shared.clone();
+        let due = self.clock.schedule(Instant::now(), at, self.interval);
+        if due.late {
+            count(&shared.counters.frames_late);
+            return Ok(());
+        }
+        let hr = picture.crop_for_scale(pipeline.scale);
+        let lr = if pipeline.scale > 1 { hr.area_downscale(pipeline.scale) } else { hr.clone() };
+        if !pipeline.wait_until(due.at) {
+            return Ok(());
+        }
+        let Some(session) = shared.session() else {
+            count(&shared.counters.frames_without_session);
+            return Ok(());
+        };
+        self.follow_path(&shared);
+        if !self.gate.takes_a_frame(shared.now()) {
+            count(&shared.counters.frames_held_back);
+            return Ok(());
+        }
+
+        let time = ticks(due.time, VIDEO_CLOCK);
+        let rtp_timestamp = self.first_video.wrapping_add(low_bits(time));
+        let keyframe = self.takes_keyframe_request(&shared);
+        let Some(unit) = self.encoder.encode(&lr, time, keyframe)? else { return Ok(()) };
+        self.gate.sent(unit.data.len());
+        if !session.send_video(&unit.data, rtp_timestamp) {
+            shared.keyframe_wanted.store(true, Relaxed);
+        }
+        count(&shared.counters.frames_sent);
+        if unit.keyframe {
+            count(&shared.counters.keyframes);
+        }
+        if let Some(log) = &mut pipeline.frame_log {
+            log.write(rtp_timestamp, index)?;
+        }
+        if let Some(frames) = &pipeline.frames {
+            match self.decoder.decode(&unit.data, time) {
+                Ok(decoded) => {
+                    if let Some(decoded) = decoded.into_iter().last() {
+                        frames.put(CodedFrame { rtp_timestamp, hr: hr.y, lr: decoded.picture.y });
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "no patches from this frame"),
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_sound(&mut self, pipeline: &mut Pipeline, mut samples: AudioSamples) -> anyhow::Result<()> {
+        let due = self.clock.schedule_sound(Instant::now(), samples.at);
+        let Some(opus) = &mut pipeline.opus else { return Ok(()) };
+        samples.at = due.time;
+        let packets = opus.encode(&samples)?;
+        if !pipeline.wait_until(due.at) {
+            return Ok(());
+        }
+        let Some(session) = pipeline.shared.session() else { return Ok(()) };
+        for (time, packet) in packets {
+            session.send_audio(packet, self.first_audio.wrapping_add(low_bits(time)));
+        }
+        Ok(())
+    }
+
+    fn follow_path(&mut self, shared: &Shared) {
+        let wanted = shared.shares().video_kbps;
+        if is_worth_setting(self.video_kbps, wanted) {
+            self.video_kbps = wanted;
+            self.encoder.set_bitrate_kbps(wanted);
+            self.gate.set_rate(shared.now(), wanted);
+        }
+        shared.counters.video_kbps.store(self.video_kbps, Relaxed);
+    }
+
+    fn takes_keyframe_request(&mut self, shared: &Shared) -> bool {
+        let pausing = self.last_keyframe.is_some_and(|last| last.elapsed() < KEYFRAME_PAUSE);
+        if pausing || !shared.keyframe_wanted.swap(false, Relaxed) {
+            return false;
+        }
+        self.last_keyframe = Some(Instant::now());
+        true
+    }
+}
+
+/// RTP timestamps wrap.
+#[expect(clippy::cast_possible_truncation, reason = "the low 32 bits are what is meant")]
+fn low_bits(ticks: u64) -> u32 {
+    ticks as u32
+}

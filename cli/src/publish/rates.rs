@@ -1,0 +1,140 @@
+//! How the uplink is shared out: sound, then video up to what was asked for, then patches from what is left.
+
+use std::time::Duration;
+
+use super::bucket::Bucket;
+
+/// What was asked for, in kbit/s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) video_kbps: u32,
+    /// 0 without sound
+    pub(crate) audio_kbps: u32,
+    /// The most for patches; 0 without
+    pub(crate) patch_kbps: u32,
+}
+
+/// What each may use now, in kbit/s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shares {
+    pub(crate) video_kbps: u32,
+    pub(crate) patch_kbps: u32,
+}
+
+/// The worst picture that is still sent.
+const MIN_VIDEO_KBPS: u32 = 20;
+/// RTP and SRTP around 1100 bytes of video, in percent.
+const VIDEO_OVERHEAD_PERCENT: u32 = 5;
+/// A change of the encoder's rate below this is not worth its disturbance, in percent.
+const STEP_PERCENT: u32 = 5;
+
+impl Wanted {
+    /// `estimate_kbps` of all kinds together; `None`: the path carries whatever is wanted.
+    pub(crate) fn share(&self, estimate_kbps: Option<u32>) -> Shares {
+        let Some(estimate) = estimate_kbps else {
+            return Shares { video_kbps: self.video_kbps, patch_kbps: self.patch_kbps };
+        };
+        let left = estimate.saturating_sub(self.audio_kbps);
+        let carried = u64::from(left) * 100 / u64::from(100 + VIDEO_OVERHEAD_PERCENT);
+        let video_kbps = self.video_kbps.min(u32::try_from(carried).unwrap_or(u32::MAX)).max(MIN_VIDEO_KBPS);
+        let used = u64::from(video_kbps) * u64::from(100 + VIDEO_OVERHEAD_PERCENT) / 100;
+        let left = u32::try_from(u64::from(left).saturating_sub(used)).unwrap_or(u32::MAX);
+        Shares { video_kbps, patch_kbps: self.patch_kbps.min(left) }
+    }
+}
+
+/// Whether the encoder is to be set from one rate to another.
+pub(crate) fn is_worth_setting(now_kbps: u32, next_kbps: u32) -> bool {
+    u64::from(now_kbps.abs_diff(next_kbps)) * 100 > u64::from(now_kbps) * u64::from(STEP_PERCENT)
+}
+
+/// Drops frames before they are coded while the encoder is ahead of the path: a queue would only make all of them late.
+#[derive(Clone, Debug)]
+pub(crate) struct FrameGate {
+    bits: Bucket,
+}
+
+impl FrameGate {
+    /// The encoder's own rate control has a second to even out its rate; so has this.
+    pub(crate) fn new(now: Duration, video_kbps: u32) -> Self {
+        let (rate, burst) = rate_and_burst(video_kbps);
+        Self { bits: Bucket::new(now, rate, burst) }
+    }
+
+    pub(crate) fn set_rate(&mut self, now: Duration, video_kbps: u32) {
+        let (rate, burst) = rate_and_burst(video_kbps);
+        self.bits.set_rate(now, rate, burst);
+    }
+
+    pub(crate) fn takes_a_frame(&mut self, now: Duration) -> bool {
+        self.bits.is_open(now)
+    }
+
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.bits.spend(bytes as f64 * 8.0);
+    }
+}
+
+/// A tenth more than the encoder's rate, so that an encoder that keeps to it is never held back.
+fn rate_and_burst(video_kbps: u32) -> (f64, f64) {
+    let rate = f64::from(video_kbps) * 1100.0;
+    (rate, rate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sound_comes_first_then_video_then_patches() {
+        let wanted = Wanted { video_kbps: 800, audio_kbps: 64, patch_kbps: 80 };
+        for (estimate, video_kbps, patch_kbps) in [
+            (None, 800, 80),
+            (Some(2000), 800, 80),
+            (Some(984), 800, 80),
+            (Some(944), 800, 40),
+            (Some(904), 800, 0),
+            (Some(484), 400, 0),
+            (Some(100), 34, 0),
+            (Some(64), 20, 0),
+            (Some(0), 20, 0),
+        ] {
+            assert_eq!(wanted.share(estimate), Shares { video_kbps, patch_kbps }, "{estimate:?}");
+        }
+    }
+
+    #[test]
+    fn small_changes_leave_the_encoder_alone() {
+        assert!(!is_worth_setting(800, 800));
+        assert!(!is_worth_setting(800, 780));
+        assert!(is_worth_setting(800, 750));
+        assert!(is_worth_setting(20, 22));
+    }
+
+    #[test]
+    fn an_encoder_that_keeps_its_rate_loses_no_frame() {
+        let mut gate = FrameGate::new(Duration::ZERO, 800);
+        for frame in 0..300_u64 {
+            assert!(gate.takes_a_frame(Duration::from_millis(frame * 33)), "frame {frame}");
+            // A key frame of half a second's bits now and then.
+            gate.sent(if frame % 150 == 0 { 50_000 } else { 2900 });
+        }
+    }
+
+    #[test]
+    fn frames_are_dropped_while_the_encoder_is_ahead_of_the_path() {
+        let mut gate = FrameGate::new(Duration::ZERO, 800);
+        gate.set_rate(Duration::ZERO, 200);
+        let sent = (0..300_u64)
+            .filter(|frame| {
+                let takes = gate.takes_a_frame(Duration::from_millis(frame * 33));
+                if takes {
+                    gate.sent(3333);
+                }
+                takes
+            })
+            .count();
+        // 9.9 s at 220 kbit/s and a second's burst, of frames that would make 800 kbit/s.
+        assert!((85..=95).contains(&sent), "{sent}");
+    }
+}

@@ -1,0 +1,154 @@
+//! Keeps a session with the media-node: connects, listens, connects again, for ever.
+
+use std::{
+    path::Path,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
+
+use anyhow::{Context, bail};
+use proto::v1::{PatchChannelMessage, PublisherHello, patch_channel_message::Kind};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use webrtc_client::{Backoff, PublishOptions, Publisher, PublisherEvent, SignallingError};
+
+use super::{
+    control::Heard,
+    shared::{Shared, count, plus},
+};
+
+pub(crate) struct Sessions {
+    pub(crate) shared: Arc<Shared>,
+    /// The token is read from `token_file` at each connection.
+    pub(crate) options: PublishOptions,
+    pub(crate) token_file: Option<std::path::PathBuf>,
+    pub(crate) hello: PublisherHello,
+}
+
+/// How a session ended.
+enum End {
+    Asked,
+    Lost,
+    /// The media-node is elsewhere now.
+    Moved(String),
+}
+
+impl Sessions {
+    /// Runs until `finish`.
+    ///
+    /// # Errors
+    /// When the server refuses the token: nothing gets better by trying again.
+    pub(crate) async fn run(self, finish: CancellationToken) -> anyhow::Result<()> {
+        let mut backoff = Backoff::default();
+        let mut url = self.options.url.clone();
+        while !finish.is_cancelled() {
+            let mut options = self.options.clone();
+            options.url.clone_from(&url);
+            options.token = read_token(self.token_file.as_deref())?;
+            let connected = tokio::select! {
+                connected = Publisher::connect(options) => connected,
+                () = finish.cancelled() => return Ok(()),
+            };
+            let mut after = std::time::Duration::ZERO;
+            match connected {
+                Ok((publisher, events)) => {
+                    tracing::info!(%url, "publishing");
+                    backoff.reset();
+                    match self.follow(publisher, events, &finish).await {
+                        End::Asked => return Ok(()),
+                        End::Lost => {}
+                        End::Moved(next) => url = next,
+                    }
+                    continue;
+                }
+                Err(error @ SignallingError::Forbidden { .. }) => bail!("{error}"),
+                Err(SignallingError::Later { after: wanted, status, detail }) => {
+                    tracing::warn!(%url, status, detail, "the server is not ready for a publisher; trying again");
+                    after = wanted;
+                }
+                Err(error) => {
+                    tracing::warn!(%url, %error, "not connected; trying again");
+                    // A move that leads nowhere.
+                    url.clone_from(&self.options.url);
+                }
+            }
+            let delay = backoff.next_delay(rand::random()).max(after);
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                () = finish.cancelled() => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn follow(
+        &self,
+        publisher: Publisher,
+        mut events: mpsc::Receiver<PublisherEvent>,
+        finish: &CancellationToken,
+    ) -> End {
+        let shared = &self.shared;
+        let publisher = Arc::new(publisher);
+        shared.publisher.send_replace(Some(publisher.clone()));
+        shared.keyframe_wanted.store(true, Relaxed);
+        count(&shared.counters.sessions);
+        let end = loop {
+            let event = tokio::select! {
+                event = events.recv() => event,
+                () = finish.cancelled() => break End::Asked,
+            };
+            match event {
+                Some(PublisherEvent::KeyframeWanted) => shared.keyframe_wanted.store(true, Relaxed),
+                Some(PublisherEvent::ChannelOpen) => self.greet(&publisher),
+                Some(PublisherEvent::ChannelMessage(message)) => match message.kind {
+                    Some(Kind::Control(control)) => {
+                        shared.heard.send_replace(Heard::Control(control));
+                    }
+                    Some(Kind::Moved(moved)) => {
+                        tracing::info!(url = moved.url, "the stream moves");
+                        break End::Moved(moved.url);
+                    }
+                    _ => {}
+                },
+                Some(PublisherEvent::Estimate { kbps }) => {
+                    shared.estimate_kbps.send_replace(Some(kbps));
+                }
+                Some(PublisherEvent::Closed { reason }) => {
+                    tracing::warn!(reason, "the session is over");
+                    break End::Lost;
+                }
+                None => break End::Lost,
+            }
+        };
+        self.leave(publisher).await;
+        end
+    }
+
+    fn greet(&self, publisher: &Publisher) {
+        let shared = &self.shared;
+        if !publisher.send_message(&PatchChannelMessage { kind: Some(Kind::Hello(self.hello)) }) {
+            tracing::warn!("the media-node was not told what to expect");
+        }
+        shared.heard.send_replace(Heard::Nothing(shared.now()));
+    }
+
+    async fn leave(&self, publisher: Arc<Publisher>) {
+        let shared = &self.shared;
+        shared.heard.send_replace(Heard::Closed);
+        shared.estimate_kbps.send_if_modified(|estimate| {
+            *estimate = self.options.initial_estimate_kbps;
+            true
+        });
+        shared.past_bytes.send_modify(|past| *past = plus(*past, publisher.uplink_bytes()));
+        shared.publisher.send_replace(None);
+        // A thread may hold the session for one more frame; it then ends by itself.
+        if let Some(publisher) = Arc::into_inner(publisher) {
+            publisher.close().await;
+        }
+    }
+}
+
+pub(crate) fn read_token(file: Option<&Path>) -> anyhow::Result<Option<String>> {
+    let Some(file) = file else { return Ok(None) };
+    let text = std::fs::read_to_string(file).with_context(|| format!("reading the token from {}", file.display()))?;
+    Ok(Some(text.trim().to_owned()))
+}

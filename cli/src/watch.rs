@@ -1,0 +1,172 @@
+//! `acuity watch`: a viewer without a screen. It receives, decodes and counts what would be shown, and records.
+
+mod playback;
+mod receive;
+mod record;
+mod stats;
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::{Context, bail, ensure};
+use clap::{Args, ValueEnum};
+use telemetry::Shutdown;
+use tokio_util::sync::CancellationToken;
+use webrtc_client::{Backoff, SignallingError, ViewOptions, Viewer};
+
+use crate::publish::read_token;
+use receive::{Receiver, Shown};
+use record::Recorder;
+
+/// Watch a stream without showing it: count frames and freezes, and record it
+#[derive(Args, Clone, Debug)]
+pub(crate) struct WatchArgs {
+    /// Where to watch, for example http://127.0.0.1:8080/whep
+    #[arg(long, value_name = "URL")]
+    pub(crate) whep: String,
+    /// Which picture: the published one, the enhanced one, or the best there is [default: the server's choice]
+    #[arg(long, value_enum)]
+    pub(crate) rendition: Option<Rendition>,
+    /// File with the view token; read again at each connection
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Record to this file (.mp4 or .mkv), as received, without coding it again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// End after so many seconds [default: when interrupted]
+    #[arg(long, value_name = "N")]
+    pub(crate) seconds: Option<u64>,
+    /// Receive no sound
+    #[arg(long)]
+    pub(crate) no_audio: bool,
+    /// Write one JSON object a second to standard output
+    #[arg(long, alias = "stats-json")]
+    pub(crate) stats: bool,
+    /// Show no progress line
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rendition {
+    Source,
+    Enhanced,
+    Auto,
+}
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Watches until the time is over or the end is asked for; exit status 0 when frames were shown.
+///
+/// # Errors
+/// When the server refuses the token, or the recording cannot be written.
+pub(crate) async fn run(args: WatchArgs, shutdown: Shutdown) -> anyhow::Result<ExitCode> {
+    media::init();
+    let url = whep_url(&args)?;
+    let recorder = args.record.clone().map(Recorder::create).transpose()?;
+    let shown = Shown::default();
+    let end = shutdown.token();
+    if let Some(seconds) = args.seconds {
+        let end = end.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            end.cancel();
+        });
+    }
+    let reports = tokio::spawn(stats::report(shown.clone(), args.stats, !args.quiet));
+    let mut receiver = Receiver::new(shown.clone(), recorder)?;
+    let watched = watch(&args, &url, &mut receiver, &end).await;
+    reports.abort();
+    let recorded = receiver.finish();
+    watched?;
+    recorded?;
+    stats::write_summary(&shown, args.stats);
+    Ok(if shown.frames() > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The address with the rendition asked for.
+fn whep_url(args: &WatchArgs) -> anyhow::Result<String> {
+    let mut url = reqwest::Url::parse(&args.whep).with_context(|| format!("--whep {} is no URL", args.whep))?;
+    ensure!(matches!(url.scheme(), "http" | "https"), "--whep {} is no http or https URL", args.whep);
+    if let Some(rendition) = args.rendition.and_then(|rendition| rendition.to_possible_value()) {
+        url.query_pairs_mut().append_pair("rendition", rendition.get_name());
+    }
+    Ok(url.into())
+}
+
+/// Session after session, until `end`.
+async fn watch(args: &WatchArgs, url: &str, receiver: &mut Receiver, end: &CancellationToken) -> anyhow::Result<()> {
+    let mut backoff = Backoff::default();
+    while !end.is_cancelled() {
+        let options = ViewOptions {
+            url: url.to_owned(),
+            token: read_token(args.token_file.as_deref())?,
+            audio: !args.no_audio,
+            timeout: CONNECT_TIMEOUT,
+        };
+        let connected = tokio::select! {
+            connected = Viewer::connect(options) => connected,
+            () = end.cancelled() => break,
+        };
+        let mut after = Duration::ZERO;
+        match connected {
+            Ok((viewer, events)) => {
+                tracing::info!(url, "watching");
+                backoff.reset();
+                let ended = receiver.follow(&viewer, events, end).await;
+                viewer.close().await;
+                if let Some(reason) = ended? {
+                    tracing::warn!(reason, "the session is over");
+                }
+                continue;
+            }
+            Err(error @ SignallingError::Forbidden { .. }) => bail!("{error}"),
+            Err(SignallingError::Later { after: wanted, status, detail }) => {
+                tracing::info!(status, detail, "nothing to watch yet; trying again");
+                after = wanted;
+            }
+            Err(error) => tracing::warn!(url, %error, "not connected; trying again"),
+        }
+        let delay = backoff.next_delay(rand::random()).max(after);
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = end.cancelled() => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        watch: WatchArgs,
+    }
+
+    fn url(arguments: &str) -> anyhow::Result<String> {
+        let line = format!("watch {arguments}");
+        whep_url(&Command::try_parse_from(line.split_whitespace())?.watch)
+    }
+
+    #[test]
+    fn the_rendition_joins_the_address() {
+        for (arguments, expected) in [
+            ("--whep http://h/whep", "http://h/whep"),
+            ("--whep http://h/whep --rendition enhanced", "http://h/whep?rendition=enhanced"),
+            ("--whep http://h/a/whep?x=1 --rendition auto", "http://h/a/whep?x=1&rendition=auto"),
+        ] {
+            assert_eq!(url(arguments).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for arguments in ["--whep nowhere", "--whep ftp://h/whep", "--whep http://h/whep --rendition best"] {
+            assert!(url(arguments).is_err(), "{arguments}");
+        }
+    }
+}

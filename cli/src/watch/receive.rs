@@ -1,0 +1,148 @@
+//! From packets to pictures: assembles, decodes, counts, records.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+use media::Decoder;
+use rtp::{Assembled, Assembler, AssemblerOutput};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use webrtc_client::{ReceivedPacket, Viewer, ViewerEvent};
+
+use super::{playback::Playback, record::Recorder};
+
+/// Later packets that are waited for a missing one: about 50 ms of video at a few Mbit/s, enough for a repair.
+const REORDER_PACKETS: usize = 64;
+
+/// What was shown so far, for whoever reports it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shown(Arc<Mutex<Counts>>);
+
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) playback: Playback,
+    /// Of the newest picture
+    pub(crate) size: (usize, usize),
+    pub(crate) sessions: u64,
+    pub(crate) video_bytes: u64,
+    pub(crate) audio_packets: u64,
+    pub(crate) packets_lost: u64,
+    pub(crate) packets_dropped: u64,
+    pub(crate) undecodable: u64,
+}
+
+impl Shown {
+    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Counts) -> T) -> T {
+        f(&mut self.0.lock().expect("nothing panics with the counts locked"))
+    }
+
+    pub(crate) fn frames(&self) -> u64 {
+        self.with(|counts| counts.playback.frames)
+    }
+}
+
+pub(crate) struct Receiver {
+    shown: Shown,
+    recorder: Option<Recorder>,
+    decoder: Decoder,
+    assembler: Assembler,
+}
+
+impl Receiver {
+    pub(crate) fn new(shown: Shown, recorder: Option<Recorder>) -> anyhow::Result<Self> {
+        Ok(Self { shown, recorder, decoder: Decoder::h264(1)?, assembler: Assembler::new(REORDER_PACKETS) })
+    }
+
+    /// Takes a session's packets until it is over, and says why; `None` when `end` was asked for.
+    pub(crate) async fn follow(
+        &mut self,
+        viewer: &Viewer,
+        mut events: mpsc::Receiver<ViewerEvent>,
+        end: &CancellationToken,
+    ) -> anyhow::Result<Option<String>> {
+        self.shown.with(|counts| counts.sessions += 1);
+        self.assembler = Assembler::new(REORDER_PACKETS);
+        self.decoder.lost();
+        loop {
+            let event = tokio::select! {
+                event = events.recv() => event,
+                () = end.cancelled() => return Ok(None),
+            };
+            match event {
+                Some(ViewerEvent::Video(packet)) => {
+                    // Decoding takes about a millisecond a frame: too little to be worth another thread.
+                    let needs_keyframe = tokio::task::block_in_place(|| self.handle_video(&packet))?;
+                    if needs_keyframe {
+                        viewer.request_keyframe();
+                    }
+                }
+                Some(ViewerEvent::Audio(packet)) => self.handle_audio(&packet)?,
+                Some(ViewerEvent::Closed { reason }) => return Ok(Some(reason)),
+                None => return Ok(Some("the session's task ended".to_owned())),
+            }
+            self.shown.with(|counts| counts.packets_dropped = viewer.dropped_packets());
+        }
+    }
+
+    /// Completes the recording.
+    pub(crate) fn finish(self) -> anyhow::Result<()> {
+        self.recorder.map_or(Ok(()), Recorder::finish)
+    }
+
+    /// True when only a key frame helps.
+    fn handle_video(&mut self, packet: &ReceivedPacket) -> anyhow::Result<bool> {
+        self.shown.with(|counts| counts.video_bytes += packet.payload.len() as u64);
+        self.assembler.push(packet.sequence, packet.timestamp, packet.marker, &packet.payload);
+        let mut needs_keyframe = false;
+        while let Some(output) = self.assembler.poll() {
+            match output {
+                AssemblerOutput::Frame(frame) => needs_keyframe |= !self.show(&frame, packet.arrived)?,
+                AssemblerOutput::Lost { packets } => {
+                    self.shown.with(|counts| counts.packets_lost += packets);
+                    self.decoder.lost();
+                    needs_keyframe = true;
+                }
+            }
+        }
+        Ok(needs_keyframe)
+    }
+
+    /// False when the frame cannot be decoded.
+    fn show(&mut self, frame: &Assembled, arrived: Instant) -> anyhow::Result<bool> {
+        let decoded = match self.decoder.decode(&frame.data, frame.timestamp) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                tracing::debug!(%error, "a frame is not shown");
+                self.shown.with(|counts| counts.undecodable += 1);
+                return Ok(false);
+            }
+        };
+        for picture in decoded {
+            let size = (picture.picture.width(), picture.picture.height());
+            self.shown.with(|counts| {
+                counts.size = size;
+                counts.playback.show(Instant::now(), low_bits(picture.timestamp));
+            });
+            if let Some(recorder) = &mut self.recorder {
+                recorder.write_video(frame, size, arrived)?;
+            }
+        }
+        Ok(true)
+    }
+
+    fn handle_audio(&mut self, packet: &ReceivedPacket) -> anyhow::Result<()> {
+        self.shown.with(|counts| counts.audio_packets += 1);
+        match &mut self.recorder {
+            Some(recorder) => recorder.write_audio(packet),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The RTP timestamp that was unwrapped.
+#[expect(clippy::cast_possible_truncation, reason = "the low 32 bits are what is meant")]
+fn low_bits(timestamp: u64) -> u32 {
+    timestamp as u32
+}

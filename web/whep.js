@@ -3,6 +3,10 @@
 const FIRST_PAUSE = 200, LONGEST_PAUSE = 2000; // ms
 const SILENCE = 3000; // ms without a packet until the session counts as broken
 
+/** Sessions to end when the page is closed: URL -> token. */
+const open = new Map();
+addEventListener('pagehide', () => open.forEach((token, resource) => end(resource, token)));
+
 /**
  * Shows `rendition` in `video`, for ever. `say(text)` gets what to tell people, '' when the picture is there.
  * URLs are relative to the page, so that it works under any path prefix.
@@ -33,8 +37,7 @@ async function session(rendition, video, token, say) {
     const answer = await fetch(url, { method: 'POST', headers, body: peer.localDescription.sdp });
     if (answer.status !== 201) return refusal(rendition, answer);
     resource = new URL(answer.headers.get('location'), url);
-    // A page that is closed ends its session at once.
-    addEventListener('pagehide', () => end(resource, token), { once: true });
+    open.set(resource, token);
     await peer.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
     return { say: 'The connection broke. Trying again …', played: await untilSilent(peer, say) };
   } finally {
@@ -80,6 +83,7 @@ function nothingToShow(rendition) {
 }
 
 function end(resource, token) {
+  open.delete(resource);
   fetch(resource, { method: 'DELETE', headers: authorization(token), keepalive: true }).catch(() => {});
 }
 

@@ -1,4 +1,6 @@
 //! One stream's WHIP ingest, WHEP relay, checkpoint registry and judge. Links no codec and no libtorch.
 
 pub mod bridge;
+mod guard;
+mod peer;
 pub mod room;

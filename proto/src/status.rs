@@ -64,6 +64,9 @@ pub struct LearningStatus {
     pub patches_received: u64,
     pub patches_accepted: u64,
     pub patches_dropped_by_reason: BTreeMap<String, u64>,
+    /// Under 60 s old, and no trainer has taken them yet.
+    pub patches_waiting: u64,
+    pub pairer_deaths: u64,
     pub checkpoints_offered: u64,
     pub checkpoints_accepted: u64,
     pub checkpoints_rejected_by_reason: BTreeMap<String, u64>,

@@ -1,0 +1,295 @@
+//! The learning half of a media-node: pairs patches with frames, hands pairs to the trainers, judges what they offer,
+//! watches what is live.
+//!
+//! ```text
+//! relay ── access units, patches ──▶ pairer (child) ── pairs ──▶ registry ──▶ status, events, PatchControl
+//!                                                        │          ▲ │
+//!                                                 bus ◀──┘   offers │ └──▶ live checkpoint
+//!                                                  └──▶ trainers ───┘            └──▶ enhancer
+//! ```
+//!
+//! Nothing here makes the relay wait: it drops what does not fit.
+
+mod admission;
+mod control;
+mod desk;
+mod gain;
+mod guard;
+mod judge;
+mod metrics;
+mod outbox;
+mod pair;
+mod pairer;
+mod registry;
+mod report;
+mod scene;
+mod service;
+mod store;
+pub mod wire;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use bus::Bus;
+use proto::{
+    MAX_GRPC_MESSAGE_BYTES, StreamName,
+    status::{LearningStatus, StreamEvent, StreamStatus},
+    v1::{Checkpoint, checkpoint_service_server::CheckpointServiceServer},
+};
+use settings::PatchSettings;
+use sr_net::Network;
+use telemetry::{Metrics, Shutdown};
+use tokio::sync::{broadcast, mpsc, watch};
+
+pub use self::service::CheckpointRegistry;
+use self::{
+    admission::Admission,
+    control::Control,
+    desk::Desk,
+    metrics::StatusCollector,
+    outbox::{Outbox, Outgoing},
+    pair::Pair,
+    pairer::{Pairer, PairerEvent},
+    scene::FrameMarks,
+    store::Store,
+    wire::{DropReason, FromPairerKind, Paired, ReceivedPatch},
+};
+use crate::bridge::{FromRelay, ToRelay};
+
+const TICK: Duration = Duration::from_millis(100);
+/// Pairs that wait to be measured with the live weights; more are not measured.
+const UNMEASURED_PAIRS: usize = 64;
+
+/// What the learning half works with.
+#[derive(Debug)]
+pub struct LearningOptions {
+    pub stream: StreamName,
+    pub scale: u32,
+    pub network: Network,
+    pub patches: PatchSettings,
+    /// `None`: nothing is learned, the gain is still measured.
+    pub bus: Option<Bus>,
+    /// How this pod is named in reports.
+    pub pod: String,
+    /// For the reports.
+    pub stream_status: watch::Receiver<StreamStatus>,
+    pub metrics: Metrics,
+    pub shutdown: Shutdown,
+    /// `None`: `patch-pairer` beside this program, else on PATH.
+    pub pairer_program: Option<PathBuf>,
+}
+
+/// What the rest of the media-node sees of it.
+#[derive(Debug)]
+pub struct Learning {
+    /// Takes messages of up to [`MAX_GRPC_MESSAGE_BYTES`].
+    pub service: CheckpointServiceServer<CheckpointRegistry>,
+    pub status: watch::Receiver<LearningStatus>,
+    /// Others may send their events here too.
+    pub events: broadcast::Sender<StreamEvent>,
+    /// The newest accepted checkpoint, withdrawn or not.
+    pub live: watch::Receiver<Option<Arc<Checkpoint>>>,
+    /// LR width and height of the source as last decoded; 0: unknown.
+    pub source_size: watch::Receiver<(u32, u32)>,
+}
+
+/// Starts the learning half; it ends with `options.shutdown`, or when the relay drops its ends.
+pub fn spawn(
+    options: LearningOptions,
+    from_relay: mpsc::Receiver<FromRelay>,
+    to_relay: mpsc::Sender<ToRelay>,
+) -> Learning {
+    let desk = Desk::new();
+    let LearningOptions { stream, scale, network, patches, bus, pod, stream_status, metrics, shutdown, pairer_program } =
+        options;
+    let collector = Box::new(StatusCollector(desk.status()));
+    metrics.lock().unwrap_or_else(std::sync::PoisonError::into_inner).register_collector(collector);
+
+    let store = bus.clone().map(|bus| Store::new(bus, stream.clone()));
+    if let Some(store) = store.clone() {
+        spawn_until(&shutdown, store.load(desk.clone(), network));
+    }
+    if let Some(bus) = bus.clone() {
+        spawn_until(&shutdown, report::report(bus, stream.clone(), pod, stream_status));
+    }
+    let (measured_sender, measured) = mpsc::channel(UNMEASURED_PAIRS);
+    spawn_until(&shutdown, measure_live(desk.clone(), measured));
+
+    let (source_size, source_size_receiver) = watch::channel((0, 0));
+    let loop_ = Loop {
+        scale,
+        desk: desk.clone(),
+        admission: Admission::new(&patches),
+        pairer: Pairer::new(pairer_program.unwrap_or_else(pairer::find_program)),
+        control: Control::new(scale, patches, bus.is_some()),
+        outbox: bus.map(|bus| Outbox::spawn(bus, stream.clone(), desk.clone())),
+        unmeasured: measured_sender,
+        has_publisher: false,
+        source_size,
+        stream: stream.clone(),
+        to_relay,
+    };
+    spawn_until(&shutdown, loop_.run(from_relay));
+
+    let registry = CheckpointRegistry::new(stream, network, desk.clone(), store, shutdown);
+    Learning {
+        service: CheckpointServiceServer::new(registry)
+            .max_decoding_message_size(MAX_GRPC_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_GRPC_MESSAGE_BYTES),
+        status: desk.status(),
+        events: desk.events(),
+        live: desk.live(),
+        source_size: source_size_receiver,
+    }
+}
+
+fn spawn_until(shutdown: &Shutdown, work: impl Future<Output = ()> + Send + 'static) {
+    let token = shutdown.token();
+    tokio::spawn(async move { token.run_until_cancelled(work).await });
+}
+
+/// Measures the live checkpoint on each pair, newest knowledge for the guard and the gain.
+async fn measure_live(desk: Desk, mut pairs: mpsc::Receiver<Arc<Pair>>) {
+    while let Some(pair) = pairs.recv().await {
+        let live = desk.update(|registry, _| registry.live());
+        let measured_pair = Arc::clone(&pair);
+        let measured = tokio::task::spawn_blocking(move || {
+            live.map(|live| (live.checkpoint.version, measured_pair.enhanced_mse(&live.weights)))
+        });
+        match measured.await {
+            Ok(measured) => desk.update(|registry, now| registry.handle_measured(now, &pair, measured)),
+            Err(error) => tracing::error!(%error, "measuring the live checkpoint"),
+        }
+    }
+}
+
+/// The one task between the relay, the pairer and the registry.
+struct Loop {
+    stream: StreamName,
+    scale: u32,
+    desk: Desk,
+    admission: Admission,
+    pairer: Pairer,
+    control: Control,
+    outbox: Option<Outbox>,
+    unmeasured: mpsc::Sender<Arc<Pair>>,
+    has_publisher: bool,
+    source_size: watch::Sender<(u32, u32)>,
+    to_relay: mpsc::Sender<ToRelay>,
+}
+
+impl Loop {
+    async fn run(mut self, mut from_relay: mpsc::Receiver<FromRelay>) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let clock = self.desk.clone();
+        loop {
+            tokio::select! {
+                message = from_relay.recv() => match message {
+                    Some(message) => self.handle_relay(message),
+                    None => return,
+                },
+                event = self.pairer.next_event(|| clock.now()) => self.handle_pairer(event),
+                _ = ticks.tick() => self.handle_tick(),
+            }
+        }
+    }
+
+    fn handle_relay(&mut self, message: FromRelay) {
+        match message {
+            FromRelay::SessionStarted { .. } => self.pairer.handle_frames_lost(),
+            FromRelay::SessionEnded { .. } => self.has_publisher = false,
+            FromRelay::FramesLost => self.pairer.handle_frames_lost(),
+            FromRelay::AccessUnit { stream_time, keyframe, data, .. } => {
+                self.pairer.handle_access_unit(stream_time, keyframe, data);
+            }
+            FromRelay::Hello { .. } => {
+                self.has_publisher = true;
+                self.control.forget();
+                self.handle_tick();
+            }
+            FromRelay::Patch { session, stream_time, captured_at_unix_us, patch } => {
+                self.desk.update(|registry, _| registry.count_received());
+                let now = self.desk.now();
+                let taken = self.admission.admit(now, &patch).and_then(|()| {
+                    let patch = ReceivedPatch {
+                        session,
+                        stream_time,
+                        captured_at_unix_us,
+                        scale: self.scale,
+                        patch: Some(patch),
+                    };
+                    self.pairer.handle_patch(now, patch)
+                });
+                match taken {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        self.desk.update(|registry, _| registry.count_pairer_started());
+                        self.handle_tick();
+                    }
+                    Err(reason) => self.drop_patch(reason),
+                }
+            }
+            FromRelay::PatchRefused { reason } => {
+                self.desk.update(|registry, _| registry.count_received());
+                self.drop_patch(reason);
+            }
+        }
+    }
+
+    fn handle_pairer(&mut self, event: PairerEvent) {
+        match event {
+            PairerEvent::Answer(FromPairerKind::Pair(paired)) => self.handle_pair(paired),
+            PairerEvent::Answer(FromPairerKind::Dropped(dropped)) => {
+                let reason = DropReason::try_from(dropped.reason).unwrap_or(DropReason::Unspecified);
+                self.drop_patch(reason.as_str());
+            }
+            PairerEvent::Answer(FromPairerKind::KeyframeWanted(_)) => self.handle_tick(),
+            PairerEvent::Died { reason } => self.desk.update(|registry, _| registry.count_pairer_died(reason)),
+        }
+    }
+
+    fn handle_pair(&mut self, paired: Paired) {
+        let Paired { patch, sequence, frame_mean, frame_width, frame_height } = paired;
+        let Some((pair, mut patch)) = patch.and_then(|patch| Some((Arc::new(Pair::new(&patch)?), patch))) else {
+            return self.drop_patch("pairer_malformed");
+        };
+        let frame = FrameMarks { stream_time: patch.stream_time, phash: patch.phash, mean: frame_mean };
+        self.desk.update(|registry, now| registry.handle_pair(now, Arc::clone(&pair), frame));
+        // Full: this one is not measured, the next ones are.
+        let _ = self.unmeasured.try_send(pair);
+        self.source_size.send_if_modified(|size| {
+            std::mem::replace(size, (frame_width, frame_height)) != (frame_width, frame_height)
+        });
+        patch.stream = Some(self.stream.to_id());
+        let session = patch.publisher_session.clone();
+        if let Some(Err(reason)) =
+            self.outbox.as_ref().map(|outbox| outbox.send(Outgoing { session, sequence, patch: Arc::new(patch) }))
+        {
+            self.drop_patch(reason);
+        }
+    }
+
+    fn handle_tick(&mut self) {
+        let now = self.desk.now();
+        if self.pairer.handle_tick(now) {
+            self.tell_relay(ToRelay::KeyframeWanted);
+        }
+        if self.has_publisher {
+            let status = self.desk.update(|registry, now| registry.status(now));
+            if let Some(control) = self.control.next_control(now, &status) {
+                self.tell_relay(ToRelay::PatchControl(control));
+            }
+        }
+    }
+
+    /// The relay's inbox is bounded too; both kinds of messages are said again.
+    fn tell_relay(&self, message: ToRelay) {
+        if let Err(error) = self.to_relay.try_send(message) {
+            tracing::debug!(%error, "the relay does not listen");
+        }
+    }
+
+    fn drop_patch(&self, reason: &'static str) {
+        self.desk.update(|registry, _| registry.count_dropped(reason));
+    }
+}

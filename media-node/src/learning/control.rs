@@ -1,0 +1,106 @@
+//! What the publisher is told: how many patches are wanted, and what they are worth.
+
+use std::time::Duration;
+
+use proto::{
+    status::LearningStatus,
+    v1::{PatchControl, patch_control::Want},
+};
+use settings::PatchSettings;
+
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
+/// With this many seconds of patches waiting for a trainer, more help nobody.
+const RESTS_ABOVE_SECONDS: u64 = 30;
+const GOES_ON_BELOW_SECONDS: u64 = 5;
+
+#[derive(Debug)]
+pub(crate) struct Control {
+    scale: u32,
+    patches: PatchSettings,
+    /// Without NATS nobody trains.
+    trains: bool,
+    rests: bool,
+    told: Option<(Duration, PatchControl)>,
+}
+
+impl Control {
+    pub(crate) fn new(scale: u32, patches: PatchSettings, trains: bool) -> Self {
+        Self { scale, patches, trains, rests: !trains, told: None }
+    }
+
+    /// Another publisher, or the same one again, knows nothing.
+    pub(crate) fn forget(&mut self) {
+        self.told = None;
+    }
+
+    /// At once when nothing was told yet, else what changed, at most once a second.
+    pub(crate) fn next_control(&mut self, now: Duration, status: &LearningStatus) -> Option<PatchControl> {
+        let control = self.desired_control(status);
+        let due =
+            self.told.as_ref().is_none_or(|(at, told)| now.saturating_sub(*at) >= LEAST_PAUSE && *told != control);
+        if due {
+            self.told = Some((now, control.clone()));
+        }
+        due.then_some(control)
+    }
+
+    fn desired_control(&mut self, status: &LearningStatus) -> PatchControl {
+        let seconds = status.patches_waiting / u64::from(self.patches.per_second.max(1));
+        self.rests =
+            !self.trains || if self.rests { seconds >= GOES_ON_BELOW_SECONDS } else { seconds >= RESTS_ABOVE_SECONDS };
+        let want = if self.rests { Want::RandomOnly } else { Want::All };
+        PatchControl {
+            want: want.into(),
+            scale: self.scale,
+            patch_size_pixels: self.patches.size_pixels,
+            max_per_second: self.patches.per_second,
+            max_kbps: self.patches.max_kbps,
+            gain_millidecibels: thousandths(status.gain_db),
+            gain_slope_millidecibels_per_second: thousandths(status.gain_slope_db_per_second),
+            accepted: status.patches_accepted,
+            dropped_by_reason: status.patches_dropped_by_reason.clone().into_iter().collect(),
+        }
+    }
+}
+
+pub(crate) fn thousandths(value: Option<f64>) -> i32 {
+    (value.unwrap_or(0.0) * 1000.0).round() as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(waiting: u64, accepted: u64) -> LearningStatus {
+        LearningStatus {
+            patches_waiting: waiting,
+            patches_accepted: accepted,
+            gain_db: Some(1.2345),
+            ..Default::default()
+        }
+    }
+
+    fn wants(control: &mut Control, waiting: u64) -> Want {
+        control.desired_control(&status(waiting, 0)).want()
+    }
+
+    #[test]
+    fn it_speaks_at_once_then_of_changes_once_a_second() {
+        let mut control = Control::new(2, PatchSettings::default(), true);
+        let first = control.next_control(Duration::ZERO, &status(0, 1)).unwrap();
+        assert_eq!((first.scale, first.gain_millidecibels, first.accepted), (2, 1235, 1));
+        assert_eq!(control.next_control(Duration::from_millis(900), &status(0, 2)), None);
+        assert_eq!(control.next_control(Duration::from_secs(1), &status(0, 2)).unwrap().accepted, 2);
+        assert_eq!(control.next_control(Duration::from_secs(9), &status(0, 2)), None, "nothing changed");
+        control.forget();
+        assert!(control.next_control(Duration::from_secs(9), &status(0, 2)).is_some());
+    }
+
+    #[test]
+    fn it_asks_for_random_ones_only_while_no_trainer_keeps_up() {
+        let mut control = Control::new(2, PatchSettings::default(), true);
+        let asked = [0, 599, 600, 200, 99, 300].map(|waiting| wants(&mut control, waiting));
+        assert_eq!(asked, [Want::All, Want::All, Want::RandomOnly, Want::RandomOnly, Want::All, Want::All]);
+        assert_eq!(wants(&mut Control::new(2, PatchSettings::default(), false), 0), Want::RandomOnly);
+    }
+}

@@ -1,0 +1,230 @@
+//! What a stream knows of its weights: which are live, how good they are on fresh pairs, what came before. A plain
+//! value; time comes in as an argument.
+
+use std::{sync::Arc, time::Duration};
+
+use proto::{
+    status::{LearningStatus, StreamEventKind},
+    v1::{Checkpoint, Measurement, rejected::Reason},
+};
+use sr_net::Weights;
+
+use super::{
+    gain::GainWindow,
+    guard::{GuardChange, LiveGuard},
+    judge::{self, LEAST_PAIRS, MOST_PAIRS, Refusal},
+    pair::{Pair, RecentPairs},
+    scene::{FrameMarks, Scenes},
+};
+
+/// The checkpoint in use.
+#[derive(Clone, Debug)]
+pub(crate) struct Live {
+    pub(crate) checkpoint: Arc<Checkpoint>,
+    pub(crate) weights: Arc<Weights>,
+}
+
+/// What watchers are told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct LiveState {
+    pub(crate) checkpoint: Option<Arc<Checkpoint>>,
+    /// Why it is not in use now.
+    pub(crate) withdrawn: Option<String>,
+}
+
+/// What an offer is measured on, and beside.
+#[derive(Clone, Debug)]
+pub(crate) struct Judgement {
+    pub(crate) pairs: Vec<Arc<Pair>>,
+    /// While it is in use.
+    pub(crate) live: Option<Live>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    pairs: RecentPairs,
+    guard: LiveGuard,
+    gain: GainWindow,
+    scenes: Scenes,
+    live: Option<Live>,
+    withdrawn: Option<String>,
+    pinned: Option<u64>,
+    /// `None` until the stored checkpoints are known.
+    next_version: Option<u64>,
+    /// The counters of the status; its measures are filled in when it is asked for.
+    counts: LearningStatus,
+    events: Vec<StreamEventKind>,
+}
+
+impl Registry {
+    /// Takes up what earlier lives of the registry left: the newest version ever given, and the newest checkpoint that
+    /// still fits.
+    pub(crate) fn handle_stored(&mut self, newest_version: u64, live: Option<Live>) {
+        self.next_version = Some(newest_version + 1);
+        if let Some(live) = live {
+            self.put_live(live);
+        }
+    }
+
+    /// Whether versions can be given.
+    pub(crate) fn is_open(&self) -> bool {
+        self.next_version.is_some()
+    }
+
+    pub(crate) fn live(&self) -> Option<Live> {
+        self.live.clone()
+    }
+
+    pub(crate) fn live_state(&self) -> LiveState {
+        LiveState {
+            checkpoint: self.live.as_ref().map(|live| Arc::clone(&live.checkpoint)),
+            withdrawn: self.withdrawn.clone(),
+        }
+    }
+
+    pub(crate) fn handle_pair(&mut self, now: Duration, pair: Arc<Pair>, frame: FrameMarks) {
+        self.counts.patches_accepted += 1;
+        self.pairs.push(now, pair);
+        if self.scenes.is_change(now, frame) {
+            self.counts.scene_changes += 1;
+            self.guard.forget();
+            self.events.push(StreamEventKind::SceneChange);
+        }
+    }
+
+    /// `measured`: the live version at the time, and its mean squared error; `None`: nothing was live.
+    pub(crate) fn handle_measured(&mut self, now: Duration, pair: &Pair, measured: Option<(u64, f64)>) {
+        if let Some((version, mse)) = measured.filter(|(version, _)| Some(*version) == self.live_version()) {
+            let change = self.guard.handle_measured(now, pair.bicubic_mse, mse);
+            self.handle_guard(version, change);
+        }
+        if pair.random {
+            let shown = measured.filter(|_| !self.guard.is_withdrawn()).map_or(pair.bicubic_mse, |(_, mse)| mse);
+            self.gain.push(now, pair.bicubic_mse, shown);
+        }
+    }
+
+    fn handle_guard(&mut self, version: u64, change: Option<GuardChange>) {
+        match change {
+            None => {}
+            Some(GuardChange::Withdrawn { gain_db }) => {
+                let reason = format!("{gain_db:+.2} dB against bicubic on fresh patches");
+                self.counts.checkpoints_withdrawn += 1;
+                self.withdrawn = Some(reason.clone());
+                self.events.push(StreamEventKind::Withdrawn { version, reason });
+            }
+            Some(GuardChange::Restored) => {
+                self.withdrawn = None;
+                self.events.push(StreamEventKind::Restored { version });
+            }
+        }
+    }
+
+    /// What to measure an offer on that was trained on patches up to `trained_through` (stream time).
+    pub(crate) fn start_judgement(&mut self, now: Duration, trained_through: u64) -> Result<Judgement, Refusal> {
+        self.check_pin()?;
+        let pairs = self.pairs.newer_than(now, trained_through, MOST_PAIRS);
+        if pairs.len() < LEAST_PAIRS {
+            let detail =
+                format!("{} patches are newer than its training, at least {LEAST_PAIRS} are needed", pairs.len());
+            return Err(Refusal::new(Reason::TooFewPatches, detail));
+        }
+        Ok(Judgement { pairs, live: self.live.clone().filter(|_| self.withdrawn.is_none()) })
+    }
+
+    /// The version of an offer that measured well enough. It is given once, whether the offer is then stored or not.
+    pub(crate) fn next_version(&mut self, judgement: &Judgement, measured: &Measurement) -> Result<u64, Refusal> {
+        self.check_pin()?;
+        judge::decide(measured, judgement.live.is_some() && self.withdrawn.is_none())?;
+        let version = self.next_version.expect("offers are taken once the stored versions are known");
+        self.next_version = Some(version + 1);
+        Ok(version)
+    }
+
+    fn check_pin(&self) -> Result<(), Refusal> {
+        self.pinned.map_or(Ok(()), |version| Err(Refusal::new(Reason::Pinned, format!("version {version} is pinned"))))
+    }
+
+    /// Stored and accepted: live from now on.
+    pub(crate) fn accept(&mut self, live: Live) {
+        let gain_db = live.checkpoint.measured.as_ref().map_or(0.0, judge::gain_db);
+        self.counts.checkpoints_accepted += 1;
+        self.events.push(StreamEventKind::CheckpointAccepted { version: live.checkpoint.version, gain_db });
+        self.put_live(live);
+    }
+
+    pub(crate) fn pin(&mut self, live: Live) {
+        self.pinned = Some(live.checkpoint.version);
+        if Some(live.checkpoint.version) != self.live_version() {
+            self.put_live(live);
+        }
+    }
+
+    pub(crate) fn unpin(&mut self) {
+        self.pinned = None;
+    }
+
+    fn put_live(&mut self, live: Live) {
+        if self.live.is_none() {
+            self.gain.clear();
+        }
+        self.guard = LiveGuard::default();
+        self.withdrawn = None;
+        self.live = Some(live);
+    }
+
+    fn live_version(&self) -> Option<u64> {
+        self.live.as_ref().map(|live| live.checkpoint.version)
+    }
+
+    pub(crate) fn count_offer(&mut self) {
+        self.counts.checkpoints_offered += 1;
+    }
+
+    pub(crate) fn count_refusal(&mut self, refusal: &Refusal) {
+        *self.counts.checkpoints_rejected_by_reason.entry(refusal.name().to_owned()).or_default() += 1;
+        let (reason, detail) = (refusal.name().to_owned(), refusal.detail.clone());
+        self.events.push(StreamEventKind::CheckpointRejected { reason, detail });
+    }
+
+    pub(crate) fn count_received(&mut self) {
+        self.counts.patches_received += 1;
+    }
+
+    pub(crate) fn count_dropped(&mut self, reason: &'static str) {
+        *self.counts.patches_dropped_by_reason.entry(reason.to_owned()).or_default() += 1;
+    }
+
+    pub(crate) fn count_pairer_started(&mut self) {
+        self.events.push(StreamEventKind::PairerStarted);
+    }
+
+    pub(crate) fn count_pairer_died(&mut self, reason: String) {
+        self.counts.pairer_deaths += 1;
+        self.events.push(StreamEventKind::PairerDied { reason });
+    }
+
+    pub(crate) fn set_backlog(&mut self, patches: u64) {
+        self.counts.patches_waiting = patches;
+    }
+
+    pub(crate) fn status(&mut self, now: Duration) -> LearningStatus {
+        let gain = self.gain.gain(now);
+        LearningStatus {
+            live_version: self.live_version().unwrap_or(0),
+            withdrawn: self.withdrawn.is_some(),
+            gain_db: gain.map(|gain| gain.gain_db()),
+            gain_slope_db_per_second: gain.and_then(|gain| gain.slope_db_per_second),
+            bicubic_psnr_db: gain.map(|gain| gain.bicubic_psnr_db),
+            enhanced_psnr_db: gain.map(|gain| gain.shown_psnr_db),
+            ..self.counts.clone()
+        }
+    }
+
+    pub(crate) fn take_events(&mut self) -> Vec<StreamEventKind> {
+        std::mem::take(&mut self.events)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! Where accepted checkpoints outlive this process: the object store of the bus.
+
+use std::{sync::Arc, time::Duration};
+
+use bus::{Bus, BusError, Checkpoints};
+use proto::{StreamName, v1::Checkpoint};
+use sr_net::{Network, Weights};
+use tokio::sync::OnceCell;
+
+use super::{desk::Desk, registry::Live};
+
+const LOAD_AGAIN_AFTER: Duration = Duration::from_millis(500);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    bus: Bus,
+    stream: StreamName,
+    checkpoints: Arc<OnceCell<Checkpoints>>,
+}
+
+impl Store {
+    pub(crate) fn new(bus: Bus, stream: StreamName) -> Self {
+        Self { bus, stream, checkpoints: Arc::default() }
+    }
+
+    pub(crate) fn is_reachable(&self) -> bool {
+        self.bus.is_connected()
+    }
+
+    pub(crate) async fn put(&self, checkpoint: &Checkpoint) -> Result<(), BusError> {
+        self.checkpoints().await?.put(checkpoint).await
+    }
+
+    pub(crate) async fn get(&self, version: u64) -> Result<Option<Checkpoint>, BusError> {
+        self.checkpoints().await?.get(version).await
+    }
+
+    /// Gives the registry what is stored, once it can be read.
+    pub(crate) async fn load(self, desk: Desk, network: Network) {
+        loop {
+            match self.newest(network).await {
+                Ok((newest_version, live)) => {
+                    tracing::info!(stream = %self.stream, newest_version, usable = live.is_some(), "stored checkpoints");
+                    desk.update(|registry, _| registry.handle_stored(newest_version, live));
+                    return;
+                }
+                Err(error) => tracing::debug!(%error, "reading the stored checkpoints"),
+            }
+            tokio::time::sleep(LOAD_AGAIN_AFTER).await;
+        }
+    }
+
+    /// The newest version, and the newest checkpoint that this stream's network can use.
+    async fn newest(&self, network: Network) -> Result<(u64, Option<Live>), BusError> {
+        let checkpoints = self.checkpoints().await?;
+        let versions = checkpoints.versions().await?;
+        for &version in versions.iter().rev() {
+            match checkpoints.get(version).await {
+                Ok(Some(checkpoint)) => match usable(checkpoint, network) {
+                    Some(live) => return Ok((versions.last().copied().unwrap_or(0), Some(live))),
+                    None => tracing::warn!(version, "a stored checkpoint is of another network"),
+                },
+                Ok(None) => {}
+                Err(error @ BusError::Malformed(_)) => {
+                    tracing::warn!(version, %error, "a stored checkpoint is damaged")
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((versions.last().copied().unwrap_or(0), None))
+    }
+
+    async fn checkpoints(&self) -> Result<&Checkpoints, BusError> {
+        self.checkpoints.get_or_try_init(|| self.bus.checkpoints(&self.stream)).await
+    }
+}
+
+/// `None` when it is not of this network.
+pub(crate) fn usable(checkpoint: Checkpoint, network: Network) -> Option<Live> {
+    let named = checkpoint.network.as_ref().and_then(|named| Network::try_from(named).ok());
+    let weights = Weights::from_safetensors(&checkpoint.safetensors, named.filter(|named| *named == network)?).ok()?;
+    Some(Live { checkpoint: Arc::new(checkpoint), weights: Arc::new(weights) })
+}

@@ -2,5 +2,6 @@
 
 pub mod bridge;
 mod guard;
+pub mod learning;
 mod peer;
 pub mod room;

@@ -40,9 +40,9 @@ use screen::Screen;
 /// from the first enhanced frame on were shown on `enhanced`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DemoArgs {
-    /// What to publish, over and over: any file or device that FFmpeg reads
-    #[arg(long, value_name = "FILE|DEVICE")]
-    clip: OsString,
+    /// What to publish, over and over: any file that FFmpeg reads
+    #[arg(long, value_name = "FILE")]
+    clip: PathBuf,
     /// End after this many seconds, with a summary
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
@@ -60,7 +60,7 @@ pub(crate) struct DemoArgs {
 /// When the system cannot be started.
 pub(crate) async fn run(args: DemoArgs, shutdown: Shutdown) -> anyhow::Result<ExitCode> {
     let data_dir = args.up.data_dir.clone().map_or_else(|| default_folder("demo"), Ok)?;
-    anyhow::ensure!(Path::new(&args.clip).exists(), "there is no clip {}", args.clip.display());
+    anyhow::ensure!(args.clip.is_file(), "there is no clip {}", args.clip.display());
     eprintln!("starting; what is learned is kept in {}", data_dir.display());
 
     let started = Instant::now();

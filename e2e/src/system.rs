@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
+    sync::{Mutex, MutexGuard},
     time::timeout,
 };
 
@@ -24,7 +25,12 @@ pub struct System {
     http: reqwest::Client,
     /// Removed when this is dropped; `None`: the caller's.
     _data_dir: Option<TempDir>,
+    _alone: MutexGuard<'static, ()>,
 }
+
+/// One system has the machine for itself: on two cores, two of them would show what the machine can do, not what the
+/// system does.
+static MACHINE: Mutex<()> = Mutex::const_new(());
 
 impl System {
     /// Starts with a fresh data folder.
@@ -43,6 +49,7 @@ impl System {
     /// # Panics
     /// When it is not up in time.
     pub async fn start_in(data_dir: &Path, options: &[&str]) -> Self {
+        let alone = MACHINE.lock().await;
         rustls::crypto::ring::default_provider().install_default().ok();
         let mut child = Command::new(program("acuity"))
             .args(["up", "--listen", "127.0.0.1:0", "--media-listen", "127.0.0.1:0", "--data-dir"])
@@ -63,7 +70,7 @@ impl System {
             panic!("acuity up ended before it was up");
         };
         let page = timeout(Duration::from_secs(60), page).await.expect("acuity up says within 60 s where its page is");
-        Self { child, page, http: reqwest::Client::new(), _data_dir: None }
+        Self { child, page, http: reqwest::Client::new(), _data_dir: None, _alone: alone }
     }
 
     #[must_use]

@@ -1,6 +1,9 @@
 //! How the demo talks to `acuity publish` and `acuity watch`: arguments in, one JSON object a line out.
 
-use std::ffi::{OsStr, OsString};
+use std::{
+    ffi::{OsStr, OsString},
+    path::Path,
+};
 
 use serde::Deserialize;
 
@@ -27,7 +30,7 @@ pub(crate) struct WatchStats {
 }
 
 pub(crate) fn publish_arguments(
-    clip: &OsStr,
+    clip: &Path,
     whip: &str,
     scale: u32,
     video_kbps: u32,
@@ -47,7 +50,7 @@ pub(crate) fn publish_arguments(
         &patch,
         "--stats",
     ];
-    [OsStr::new("publish"), clip].into_iter().chain(options.map(OsStr::new)).map(OsString::from).collect()
+    [OsStr::new("publish"), clip.as_ref()].into_iter().chain(options.map(OsStr::new)).map(OsString::from).collect()
 }
 
 pub(crate) fn watch_arguments(whep: &str) -> Vec<OsString> {

@@ -94,7 +94,8 @@ fn start_clients(
     let acuity = env::current_exe().context("finding the own executable")?;
     let addresses = system.addresses();
     let client = |name, arguments: Vec<OsString>| {
-        let spec = ChildSpec { name, program: acuity.clone(), arguments, environment: vec![], background: false };
+        let spec =
+            ChildSpec { name, program: acuity.clone(), arguments, environment: vec![], background: false, noise: None };
         Supervised::start(system.spawner(), spec, events.clone())
     };
     let mut watch = stats::watch_arguments(&addresses.whep);

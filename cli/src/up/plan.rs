@@ -74,6 +74,7 @@ fn nats_server(programs: &Programs, at: &Meeting) -> ChildSpec {
         arguments: at.nats_arguments.clone(),
         environment: vec![],
         background: false,
+        noise: Some("[INF]"),
     }
 }
 
@@ -150,6 +151,7 @@ fn child<T: Serialize + DeserializeOwned>(
         arguments: vec![],
         environment: vec![(settings::ENVIRONMENT_VARIABLE, settings.to_string())],
         background: false,
+        noise: None,
     })
 }
 

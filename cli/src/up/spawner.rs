@@ -18,6 +18,8 @@ pub(crate) struct ChildSpec {
     pub(crate) environment: Vec<(&'static str, String)>,
     /// Gives way to everything else on the machine: nice 19.
     pub(crate) background: bool,
+    /// Lines of it that hold this text are not worth showing.
+    pub(crate) noise: Option<&'static str>,
 }
 
 type Request = (ChildSpec, oneshot::Sender<io::Result<Child>>);

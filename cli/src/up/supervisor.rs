@@ -81,8 +81,8 @@ async fn supervise(spawner: Spawner, spec: ChildSpec, events: mpsc::Sender<Child
             Ok(mut child) => {
                 report(Happened::Started { pid: child.id().unwrap_or_default() }).await;
                 let readers = [
-                    child.stdout.take().map(|pipe| forward(spec.name, pipe, events.clone(), Happened::Said)),
-                    child.stderr.take().map(|pipe| forward(spec.name, pipe, events.clone(), Happened::Logged)),
+                    child.stdout.take().map(|pipe| forward(&spec, pipe, events.clone(), Happened::Said)),
+                    child.stderr.take().map(|pipe| forward(&spec, pipe, events.clone(), Happened::Logged)),
                 ];
                 let ended = run(&mut child, &stop).await;
                 // Grandchildren may hold the pipes: what they say after this does not matter.
@@ -130,15 +130,19 @@ fn next_pause(last: Duration, ran: Duration) -> Duration {
 }
 
 fn forward(
-    child: &'static str,
+    spec: &ChildSpec,
     pipe: impl AsyncRead + Unpin + Send + 'static,
     events: mpsc::Sender<ChildEvent>,
     what: fn(String) -> Happened,
 ) -> JoinHandle<()> {
+    let (child, noise) = (spec.name, spec.noise);
     tokio::spawn(async move {
         let mut lines = BufReader::new(pipe).split(b'\n');
         while let Ok(Some(line)) = lines.next_segment().await {
             let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+            if noise.is_some_and(|noise| line.contains(noise)) {
+                continue;
+            }
             if events.send(ChildEvent { child, what: what(line) }).await.is_err() {
                 return;
             }
@@ -157,6 +161,7 @@ mod tests {
             arguments: vec!["-c".into(), script.into()],
             environment: vec![],
             background: false,
+            noise: Some("hush"),
         }
     }
 
@@ -167,7 +172,7 @@ mod tests {
     #[tokio::test]
     async fn a_child_that_dies_is_started_again_after_a_pause() {
         let (sender, mut events) = mpsc::channel(16);
-        let child = Supervised::start(&Spawner::start().unwrap(), shell("echo hello; exit 3"), sender);
+        let child = Supervised::start(&Spawner::start().unwrap(), shell("echo hush; echo hello; exit 3"), sender);
         for pause in [200, 400] {
             assert!(matches!(next(&mut events).await, Happened::Started { .. }));
             assert_eq!(next(&mut events).await, Happened::Said("hello".into()));

@@ -195,3 +195,68 @@ fn frames(progress: &Progress) -> Paragraph<'_> {
     ]);
     Paragraph::new(Text::from(vec![Line::from(flow), training, enhancing])).block(panel(" frames a second "))
 }
+
+#[cfg(test)]
+mod tests {
+    use proto::{
+        status::{FramesPerSecond, LearningStatus, StreamStatus, UplinkKbps},
+        v1::{EnhancerReport, TrainerReport, trainer_report::State},
+    };
+    use ratatui::{Terminal, backend::TestBackend};
+
+    use super::*;
+    use crate::{
+        demo::observe::Observation,
+        up::supervisor::{ChildEvent, Happened},
+    };
+
+    fn observations() -> Vec<Observation> {
+        let said = |child, line: &str| Observation::Child(ChildEvent { child, what: Happened::Said(line.to_owned()) });
+        let learning = LearningStatus {
+            live_version: 12,
+            gain_db: Some(0.84),
+            bicubic_psnr_db: Some(33.21),
+            enhanced_psnr_db: Some(34.05),
+            checkpoints_accepted: 12,
+            checkpoints_rejected_by_reason: [("not better".to_owned(), 3)].into(),
+            ..LearningStatus::default()
+        };
+        let status = StreamStatus {
+            stream: "default/demo".into(),
+            publishing: true,
+            enhanced_live: true,
+            viewers: 2,
+            uplink_kbps: UplinkKbps { video: 352.0, audio: 64.0, patches: 39.0, other: 6.0 },
+            frames_per_second: FramesPerSecond { source: 24.0, enhanced: 23.9 },
+            learning,
+            ..StreamStatus::default()
+        };
+        let training = TrainerReport {
+            state: State::Training.into(),
+            step: 3210,
+            steps_per_second: 52,
+            device: "cpu".into(),
+            ..Default::default()
+        };
+        let enhancing = EnhancerReport { version: 12, p95_us: 8900, device: "cpu".into(), ..Default::default() };
+        vec![
+            Observation::Status(Box::new(status)),
+            Observation::Trainer(training),
+            Observation::Enhancer(enhancing),
+            said("publish", r#"{"fps": 24.0, "frames": 1000}"#),
+            said("watch", r#"{"fps": 23.8, "frames_shown": 998, "frames_expected": 1000}"#),
+            said("trainer", "version 12 was accepted"),
+        ]
+    }
+
+    #[test]
+    fn one_view_shows_all_that_matters() {
+        let mut progress = Progress::new("http://127.0.0.1:8080/".into());
+        for (second, observation) in observations().into_iter().enumerate() {
+            progress.observe(Duration::from_secs(second as u64), observation);
+        }
+        let mut terminal = Terminal::new(TestBackend::new(110, 30)).unwrap();
+        terminal.draw(|frame| draw(frame, &progress, Duration::from_secs(61))).unwrap();
+        insta::assert_snapshot!(terminal.backend());
+    }
+}

@@ -25,6 +25,8 @@ mod report;
 mod scene;
 mod service;
 mod store;
+#[cfg(test)]
+mod testing;
 pub mod wire;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};

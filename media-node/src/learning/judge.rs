@@ -107,7 +107,7 @@ pub(crate) fn measure(weights: &Weights, live: Option<&Weights>, pairs: &[Arc<Pa
 pub(crate) fn decide(measured: &Measurement, against_live: bool) -> Result<(), Refusal> {
     let refuse = |reason, detail| Err(Refusal { reason, detail, measured: Some(*measured) });
     let gain_db = gain_db(measured);
-    if gain_db < LEAST_GAIN_DB {
+    if gain_db.is_nan() || gain_db < LEAST_GAIN_DB {
         let detail = format!(
             "{gain_db:+.3} dB over bicubic on {} fresh patches, at least {LEAST_GAIN_DB:+} dB is asked",
             measured.patches

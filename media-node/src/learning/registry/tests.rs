@@ -1,1 +1,160 @@
+use super::*;
+use crate::learning::{
+    judge::measure,
+    store::usable,
+    testing::{NETWORK, checkpoint, pair, sharpening},
+};
 
+fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+fn live(version: u64, weights: &Weights) -> Live {
+    usable(checkpoint(version, weights), NETWORK).unwrap()
+}
+
+/// A scene is a texture in which HR has this much more detail than LR.
+fn see(registry: &mut Registry, at: f64, detail: f32, scene: u64) {
+    let stream_time = (at * 90_000.0) as u64 + 1;
+    let pair = pair(stream_time, detail);
+    let phash = if scene.is_multiple_of(2) { 0 } else { u64::MAX };
+    registry.handle_pair(seconds(at), Arc::clone(&pair), FrameMarks { stream_time, phash, mean: 128 });
+    let measured = registry.live().map(|live| (live.checkpoint.version, pair.enhanced_mse(&live.weights)));
+    registry.handle_measured(seconds(at), &pair, measured);
+}
+
+fn offer(registry: &mut Registry, at: f64, trained_through: u64, weights: &Weights) -> Result<u64, Refusal> {
+    let judgement = registry.start_judgement(seconds(at), trained_through)?;
+    let measured = measure(weights, judgement.live.as_ref().map(|live| &*live.weights), &judgement.pairs);
+    let version = registry.next_version(&judgement, &measured)?;
+    let mut accepted = live(version, weights);
+    Arc::make_mut(&mut accepted.checkpoint).measured = Some(measured);
+    registry.accept(accepted);
+    Ok(version)
+}
+
+fn open_registry() -> Registry {
+    let mut registry = Registry::default();
+    registry.handle_stored(0, None);
+    registry
+}
+
+fn reason(refused: Result<u64, Refusal>) -> Reason {
+    refused.unwrap_err().reason
+}
+
+#[test]
+fn versions_count_up_from_what_is_stored() {
+    let mut registry = Registry::default();
+    assert!(!registry.is_open());
+    registry.handle_stored(41, Some(live(41, &sharpening(0.1))));
+    assert_eq!(registry.status(seconds(0.0)).live_version, 41);
+    (0..8).for_each(|index| see(&mut registry, f64::from(index), 0.2, 0));
+    assert_eq!(offer(&mut registry, 8.0, 0, &sharpening(0.2)), Ok(42));
+    assert_eq!(registry.status(seconds(8.0)).live_version, 42);
+}
+
+#[test]
+fn a_version_whose_storing_failed_is_not_given_again() {
+    let mut registry = open_registry();
+    (0..8).for_each(|index| see(&mut registry, f64::from(index), 0.2, 0));
+    let judgement = registry.start_judgement(seconds(8.0), 0).unwrap();
+    let measured = measure(&sharpening(0.2), None, &judgement.pairs);
+    assert_eq!(registry.next_version(&judgement, &measured), Ok(1));
+    assert_eq!(registry.status(seconds(8.0)).live_version, 0, "not stored, not live");
+    assert_eq!(offer(&mut registry, 8.0, 0, &sharpening(0.2)), Ok(2));
+}
+
+#[test]
+fn only_patches_newer_than_the_training_judge() {
+    let mut registry = open_registry();
+    assert_eq!(reason(offer(&mut registry, 0.0, 0, &sharpening(0.2))), Reason::TooFewPatches);
+    (0..8).for_each(|index| see(&mut registry, f64::from(index), 0.2, 0));
+    let through = |second: u64| second * 90_000 + 1;
+    assert_eq!(reason(offer(&mut registry, 8.0, through(4), &sharpening(0.2))), Reason::TooFewPatches);
+    assert_eq!(reason(offer(&mut registry, 8.0, u64::MAX, &sharpening(0.2))), Reason::TooFewPatches);
+    assert_eq!(registry.start_judgement(seconds(8.0), through(3)).unwrap().pairs.len(), 4);
+    assert_eq!(
+        reason(offer(&mut registry, 80.0, 0, &sharpening(0.2))),
+        Reason::TooFewPatches,
+        "a minute later they are old"
+    );
+}
+
+#[test]
+fn offers_that_do_not_help_are_refused() {
+    let mut registry = open_registry();
+    (0..8).for_each(|index| see(&mut registry, f64::from(index), 0.2, 0));
+    assert_eq!(reason(offer(&mut registry, 8.0, 0, &sharpening(-0.2))), Reason::BelowBicubic);
+    assert_eq!(reason(offer(&mut registry, 8.0, 0, &Weights::zero(NETWORK))), Reason::BelowBicubic);
+    assert_eq!(offer(&mut registry, 8.0, 0, &sharpening(0.2)), Ok(1));
+    let refused = offer(&mut registry, 8.0, 0, &sharpening(0.1)).unwrap_err();
+    assert_eq!(refused.reason, Reason::BelowLive);
+    assert!(refused.measured.unwrap().psnr_db > refused.measured.unwrap().bicubic_psnr_db);
+}
+
+#[test]
+fn a_pinned_version_is_held_until_it_is_let_go() {
+    let mut registry = open_registry();
+    registry.pin(live(7, &sharpening(0.1)));
+    (0..8).for_each(|index| see(&mut registry, f64::from(index), 0.2, 0));
+    assert_eq!(reason(offer(&mut registry, 8.0, 0, &sharpening(0.2))), Reason::Pinned);
+    registry.unpin();
+    assert_eq!(offer(&mut registry, 8.0, 0, &sharpening(0.2)), Ok(1));
+}
+
+#[test]
+fn a_scene_cut_that_makes_the_live_version_bad_withdraws_it_within_five_seconds() {
+    for rate in [1.0, 2.0, 20.0] {
+        let mut registry = open_registry();
+        let at = |index: u32| f64::from(index) / rate;
+        (0..40).for_each(|index| see(&mut registry, at(index), 0.2, 0));
+        offer(&mut registry, at(40), 0, &sharpening(0.2)).unwrap();
+        (40..80).for_each(|index| see(&mut registry, at(index), 0.2, 0));
+        assert!(!registry.status(seconds(at(80))).withdrawn);
+        registry.take_events();
+
+        let withdrawn_at = (80..200).map(at).find(|&at| {
+            see(&mut registry, at, -0.2, 1);
+            registry.status(seconds(at)).withdrawn
+        });
+        assert!(withdrawn_at.unwrap() - at(80) <= 5.0, "{withdrawn_at:?} at {rate} patches a second");
+        let events = registry.take_events();
+        assert!(
+            matches!(events.as_slice(), [StreamEventKind::SceneChange, StreamEventKind::Withdrawn { version: 1, .. }]),
+            "{events:?}"
+        );
+        assert!(registry.live_state().withdrawn.is_some());
+
+        let restored_at = (0..200).map(|index| at(400) + at(index)).find(|&at| {
+            see(&mut registry, at, 0.2, 2);
+            !registry.status(seconds(at)).withdrawn
+        });
+        assert!(restored_at.unwrap() - at(400) <= 5.0, "{restored_at:?}");
+        assert_eq!(registry.status(seconds(at(600))).checkpoints_withdrawn, 1);
+    }
+}
+
+#[test]
+fn a_withdrawn_version_is_no_bar_for_the_next() {
+    let mut registry = open_registry();
+    registry.handle_stored(3, Some(live(3, &sharpening(0.3))));
+    (0..8).for_each(|index| see(&mut registry, f64::from(index), -0.2, 0));
+    assert!(registry.status(seconds(8.0)).withdrawn);
+    assert!(registry.start_judgement(seconds(8.0), 0).unwrap().live.is_none());
+    assert_eq!(offer(&mut registry, 8.0, 0, &sharpening(-0.1)), Ok(4));
+    assert!(!registry.status(seconds(8.0)).withdrawn, "a new version starts with a clean slate");
+}
+
+#[test]
+fn the_gain_is_what_viewers_have() {
+    let mut registry = open_registry();
+    let status = registry.status(seconds(0.0));
+    assert_eq!((status.gain_db, status.live_version), (None, 0), "without patches nothing is known");
+    (0..8).for_each(|index| see(&mut registry, f64::from(index), 0.2, 0));
+    assert_eq!(registry.status(seconds(8.0)).gain_db, Some(0.0), "bicubic is what they see");
+    offer(&mut registry, 8.0, 0, &sharpening(0.2)).unwrap();
+    (8..16).for_each(|index| see(&mut registry, f64::from(index), 0.2, 0));
+    let status = registry.status(seconds(16.0));
+    assert!(status.gain_db.unwrap() > 10.0 && status.enhanced_psnr_db > status.bicubic_psnr_db, "{status:?}");
+}

@@ -12,5 +12,5 @@ pub use browser::{Browser, Page};
 pub use client::{PublishStats, Publisher, Viewer, WatchStats};
 pub use processes::{Process, descendants};
 pub use programs::{clip, program};
-pub use system::System;
+pub use system::{System, alone};
 pub use wait::{eventually, within};

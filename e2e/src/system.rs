@@ -28,9 +28,13 @@ pub struct System {
     _alone: MutexGuard<'static, ()>,
 }
 
-/// One system has the machine for itself: on two cores, two of them would show what the machine can do, not what the
-/// system does.
 static MACHINE: Mutex<()> = Mutex::const_new(());
+
+/// One system has the machine for itself: on two cores, two of them would show what the machine can do, not what the
+/// system does. [`System`] sees to it itself.
+pub async fn alone() -> MutexGuard<'static, ()> {
+    MACHINE.lock().await
+}
 
 impl System {
     /// Starts with a fresh data folder.
@@ -49,7 +53,7 @@ impl System {
     /// # Panics
     /// When it is not up in time.
     pub async fn start_in(data_dir: &Path, options: &[&str]) -> Self {
-        let alone = MACHINE.lock().await;
+        let alone = alone().await;
         rustls::crypto::ring::default_provider().install_default().ok();
         let mut child = Command::new(program("acuity"))
             .args(["up", "--listen", "127.0.0.1:0", "--media-listen", "127.0.0.1:0", "--data-dir"])

@@ -37,7 +37,7 @@ impl Wanted {
         let left = estimate.saturating_sub(self.audio_kbps);
         let carried = u64::from(left) * 100 / u64::from(100 + VIDEO_OVERHEAD_PERCENT);
         let video_kbps = self.video_kbps.min(u32::try_from(carried).unwrap_or(u32::MAX)).max(MIN_VIDEO_KBPS);
-        let used = u64::from(video_kbps) * u64::from(100 + VIDEO_OVERHEAD_PERCENT) / 100;
+        let used = (u64::from(video_kbps) * u64::from(100 + VIDEO_OVERHEAD_PERCENT)).div_ceil(100);
         let left = u32::try_from(u64::from(left).saturating_sub(used)).unwrap_or(u32::MAX);
         Shares { video_kbps, patch_kbps: self.patch_kbps.min(left) }
     }

@@ -18,8 +18,8 @@ async fn demo(data_dir: &Path, seconds: u32) -> (String, bool) {
         .kill_on_drop(true)
         .output()
         .await
-        .unwrap();
-    (String::from_utf8(output.stdout).unwrap(), output.status.success())
+        .expect("acuity can be started");
+    (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.success())
 }
 
 #[tokio::test]

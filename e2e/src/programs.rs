@@ -6,8 +6,8 @@ use std::{
     sync::OnceLock,
 };
 
-/// The path of a program of the workspace. The first call builds all of them, with the very features of the tests, so
-/// that nothing is compiled twice and no stale program is tested.
+/// The path of a program of the workspace. The first call builds all of them, so that no stale program is tested, and
+/// as `cargo test` (in release: `make build`) does, so that nothing is compiled twice.
 ///
 /// # Panics
 /// When they cannot be built.
@@ -31,10 +31,8 @@ fn workspace() -> &'static Path {
 
 fn build() -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--locked", "--workspace", "--bins", "--tests"]).current_dir(workspace());
-    if !cfg!(debug_assertions) {
-        cargo.arg("--release");
-    }
+    cargo.args(["build", "--locked", "--workspace", "--bins"]).current_dir(workspace());
+    cargo.arg(if cfg!(debug_assertions) { "--tests" } else { "--release" });
     let status = cargo.status().expect("cargo that runs this test can be started");
     assert!(status.success(), "the programs cannot be built");
     // .../target/PROFILE/deps/TEST

@@ -130,3 +130,6 @@ impl Interceptor for BearerToken {
         Ok(request)
     }
 }
+
+#[cfg(test)]
+mod tests;

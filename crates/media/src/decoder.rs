@@ -63,7 +63,8 @@ impl Decoder {
         decoded
     }
 
-    /// Says that access units were lost: the next one that is decoded is a key frame.
+    /// Says that whole access units were lost, which FFmpeg does not notice by itself: the next one that is decoded is
+    /// a key frame.
     pub fn lost(&mut self) {
         self.decoder.flush();
         self.needs_keyframe = true;

@@ -19,6 +19,7 @@
 //! - Memory is bounded by the number of viewers, whatever a publisher sends; the same inputs give the same outputs.
 
 mod clock;
+pub mod fuzz;
 mod keyframe_requests;
 mod learning;
 mod publisher;

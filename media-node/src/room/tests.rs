@@ -1,6 +1,7 @@
 //! The room on a virtual clock: small stages whose every output is compared, and whole worlds over a lossy link.
 
 mod auto;
+mod hostile;
 mod keyframes;
 mod learning;
 mod link;

@@ -125,7 +125,7 @@ pub fn spawn(
         control: Control::new(scale, patches, bus.is_some()),
         outbox: bus.map(|bus| Outbox::spawn(bus, stream.clone(), desk.clone())),
         unmeasured: measured_sender,
-        has_publisher: false,
+        publisher: None,
         source_size,
         stream: stream.clone(),
         to_relay,
@@ -174,7 +174,8 @@ struct Loop {
     control: Control,
     outbox: Option<Outbox>,
     unmeasured: mpsc::Sender<Arc<Pair>>,
-    has_publisher: bool,
+    /// The session that said hello on the patch channel.
+    publisher: Option<String>,
     source_size: watch::Sender<(u32, u32)>,
     to_relay: mpsc::Sender<ToRelay>,
 }
@@ -199,13 +200,15 @@ impl Loop {
     fn handle_relay(&mut self, message: FromRelay) {
         match message {
             FromRelay::SessionStarted { .. } => self.pairer.handle_frames_lost(),
-            FromRelay::SessionEnded { .. } => self.has_publisher = false,
+            FromRelay::SessionEnded { session } => {
+                self.publisher.take_if(|publisher| *publisher == session);
+            }
             FromRelay::FramesLost => self.pairer.handle_frames_lost(),
             FromRelay::AccessUnit { stream_time, keyframe, data, .. } => {
                 self.pairer.handle_access_unit(stream_time, keyframe, data);
             }
-            FromRelay::Hello { .. } => {
-                self.has_publisher = true;
+            FromRelay::Hello { session, .. } => {
+                self.publisher = Some(session);
                 self.control.forget();
                 self.handle_tick();
             }
@@ -276,7 +279,7 @@ impl Loop {
         if self.pairer.handle_tick(now) {
             self.tell_relay(ToRelay::KeyframeWanted);
         }
-        if self.has_publisher {
+        if self.publisher.is_some() {
             let status = self.desk.update(|registry, now| registry.status(now));
             if let Some(control) = self.control.next_control(now, &status) {
                 self.tell_relay(ToRelay::PatchControl(control));

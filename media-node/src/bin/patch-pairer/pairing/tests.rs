@@ -1,4 +1,6 @@
 use media::{Encoder, EncoderSettings, Picture, still};
+use proptest::prelude::*;
+use prost::Message;
 use proto::v1::Selection;
 
 use super::*;
@@ -260,4 +262,31 @@ fn patches_that_wait_for_a_frame_are_bounded() {
     let (publisher, mut pairer) = with_frames(2);
     let answers: Vec<_> = (0..200).flat_map(|_| pairer.handle(patch(9, raw(RECT, &publisher.hr(1, RECT))))).collect();
     assert_eq!(drop_reasons(answers), [DropReason::TooManyWaiting; 200 - MAX_WAITING]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever a publisher writes: an answer, and no more than a patch's memory.
+    #[test]
+    fn no_message_of_a_publisher_breaks_the_pairer(
+        side in prop::array::uniform4(prop_oneof![Just(0_u32), Just(96), Just(u32::MAX), any::<u32>()]),
+        coding in 0_i32..7,
+        residual: bool,
+        scale in 0_u32..6,
+        luma in prop::collection::vec(any::<u8>(), 0..2000),
+        stream_time in prop_oneof![Just(FRAME_TICKS), any::<u64>()],
+    ) {
+        let (_, mut pairer) = with_frames(3);
+        let [x, y, width, height] = side;
+        let rect = Some(Rect { x, y, width, height });
+        let sent = PublisherPatch { rect, coding, residual, luma: luma.clone().into(), ..Default::default() };
+        let received = ReceivedPatch { scale, stream_time, patch: Some(sent), ..Default::default() };
+        pairer.handle(ToPairer { kind: Some(ToPairerKind::Patch(received)) });
+        if let Ok(message) = ToPairer::decode(&*luma) {
+            pairer.handle(message);
+        }
+        let unit = AccessUnit { stream_time, keyframe: true, data: luma.into() };
+        pairer.handle(ToPairer { kind: Some(ToPairerKind::AccessUnit(unit)) });
+    }
 }

@@ -1,0 +1,121 @@
+//! The loop by hand, on a clock of its own.
+
+use super::*;
+use crate::example::tests::patch;
+
+const NETWORK: Network = Network { scale: 2, unshuffle: 1, features: 8, layers: 3 };
+
+fn learning(start: Start) -> Learning {
+    let settings = TrainerSettings { seed: 3, batch: 8, learning_rate: 2e-3, ..TrainerSettings::default() };
+    tch::set_num_threads(1);
+    let stream = "default/demo".parse().unwrap();
+    Learning::new(settings, stream, "trainer-1".to_owned(), NETWORK, Device::Cpu, start, Metrics::default())
+}
+
+fn example(tenths: u64) -> Arc<Example> {
+    Arc::new(Example::new(&patch(9000 * tenths, 0, 64, [8, 8, 8, 0]), 2).unwrap())
+}
+
+/// Hears patches `tenths` of a second, ten a second, and steps `steps` times for each.
+fn live_through(learning: &mut Learning, tenths: std::ops::Range<u64>, steps: usize) {
+    for tenth in tenths {
+        let now = Duration::from_millis(100 * tenth);
+        learning.hear(now, Heard::Patch(example(tenth)));
+        learning.next(now);
+        if learning.replay.len() >= 4 {
+            (0..steps).for_each(|_| learning.step());
+        }
+    }
+}
+
+fn gain_db(measured: &v1::Measurement) -> f64 {
+    measured.psnr_db - measured.bicubic_psnr_db
+}
+
+#[test]
+fn learning_from_patches_beats_bicubic_on_patches_to_come() {
+    let mut learning = learning(Start::default());
+    live_through(&mut learning, 0..30, 6);
+    let offer = learning.end_epoch().expect("it got better");
+    let claimed = offer.checkpoint.claimed.unwrap();
+    assert_eq!(claimed.patches, 8);
+    assert!(gain_db(&claimed) > 0.5, "{:+.3} dB", gain_db(&claimed));
+    assert!(claimed.ssim > claimed.bicubic_ssim);
+    let to_come: Vec<_> = (40..48).map(example).collect();
+    let gain = exam::psnr_db(Some(&offer.weights), &to_come) - exam::psnr_db(None, &to_come);
+    assert!(gain > 0.5, "{gain:+.3} dB on what never came");
+}
+
+#[test]
+fn a_checkpoint_claims_what_the_reference_measures_on_its_bytes() {
+    let mut learning = learning(Start::default());
+    live_through(&mut learning, 0..20, 5);
+    let fresh: Vec<_> = learning.replay.fresh().cloned().collect();
+    let checkpoint = learning.end_epoch().expect("it got better").checkpoint;
+    assert_eq!(checkpoint.sha256, Sha256::digest(&checkpoint.safetensors)[..]);
+    assert_eq!(Network::try_from(&checkpoint.network.unwrap()), Ok(NETWORK));
+    assert_eq!((checkpoint.version, checkpoint.parent, checkpoint.measured), (0, 0, None));
+
+    let weights = Weights::from_safetensors(&checkpoint.safetensors, NETWORK).unwrap();
+    let mse = |enhanced: &dyn Fn(&Example) -> f64| fresh.iter().map(|one| enhanced(one)).sum::<f64>() / 8.0;
+    let claimed = checkpoint.claimed.unwrap();
+    assert_eq!(claimed.psnr_db, sr_net::psnr_of_mse_db(mse(&|one| one.mse(&weights))));
+    assert_eq!(claimed.bicubic_psnr_db, sr_net::psnr_of_mse_db(mse(&|one| one.bicubic_mse)));
+    let oldest_fresh = fresh.iter().map(|one| one.id.stream_time).min().unwrap();
+    assert!(checkpoint.trained_through_stream_time < oldest_fresh, "a patch judges before it trains");
+}
+
+#[test]
+fn what_is_not_better_than_the_live_one_is_not_offered() {
+    let mut learning = learning(Start::default());
+    live_through(&mut learning, 0..20, 5);
+    let offer = Arc::new(learning.end_epoch().expect("it got better"));
+    learning.hear(Duration::from_secs(2), Heard::Answer(Answer::Accepted { version: 7, offer }));
+    assert!(learning.end_epoch().is_none(), "nothing was learnt since");
+    live_through(&mut learning, 20..60, 6);
+    let next = learning.end_epoch().expect("it got better still");
+    assert_eq!(next.checkpoint.parent, 7);
+    let live = Live { version: 8, weights: next.weights };
+    learning.hear(Duration::from_secs(6), Heard::Answer(Answer::Rejected { live: Some(live) }));
+    learning.settings.learning_rate = 1e-9;
+    learning.step();
+    assert!(learning.end_epoch().is_none(), "such a step is not worth a checkpoint");
+}
+
+#[test]
+fn without_fresh_patches_nothing_is_offered() {
+    let mut learning = learning(Start::default());
+    live_through(&mut learning, 0..20, 3);
+    learning.next(Duration::from_secs(60));
+    assert_eq!((learning.replay.len(), learning.end_epoch().is_none()), (20, true));
+}
+
+#[test]
+fn a_network_that_is_not_finite_starts_again_from_the_live_one() {
+    let mut learning = learning(Start::default());
+    live_through(&mut learning, 0..20, 5);
+    let offer = Arc::new(learning.end_epoch().expect("it got better"));
+    learning.hear(Duration::from_secs(2), Heard::Answer(Answer::Accepted { version: 1, offer: offer.clone() }));
+    learning.settings.learning_rate = 1e30;
+    (0..3).for_each(|_| learning.step());
+    assert!(learning.metrics.resets.get() > 0);
+    learning.settings.learning_rate = 0.0;
+    let close = |a: &Weights, b: &Weights| {
+        let values =
+            |weights: &Weights| weights.convolutions.iter().flat_map(|one| one.weight.clone()).collect::<Vec<_>>();
+        values(a).iter().zip(values(b)).all(|(a, b)| (a - b).abs() < 1e-5)
+    };
+    if !close(&learning.learner.weights(), &offer.weights) {
+        learning.reset("for the test");
+    }
+    assert!(close(&learning.learner.weights(), &offer.weights));
+}
+
+#[test]
+fn a_state_goes_on_where_it_was_taken() {
+    let mut first = learning(Start::default());
+    live_through(&mut first, 0..20, 2);
+    let state = state::decode(&state::encode(&first.learner.state())).unwrap();
+    let second = learning(Start { state: Some(state), live: None });
+    assert_eq!((second.learner.step(), second.learner.weights()), (first.learner.step(), first.learner.weights()));
+}

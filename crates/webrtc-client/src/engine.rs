@@ -1,16 +1,20 @@
 //! What the clients negotiate: H264 (constrained baseline, packetization mode 1) with retransmission, and Opus.
 
-use rtc::interceptor::{CongestionControlBuilder, Registry, Slot, TwccSenderBuilder};
+use rtc::interceptor::{CongestionControlBuilder, NackGeneratorBuilder, NackResponderBuilder, Registry, Slot};
 use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_RTX};
 use rtc::rtp_transceiver::rtp_sender::{RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RtpCodecKind};
 use webrtc::{
     error::Result,
-    peer_connection::{MediaEngine, register_default_interceptors},
+    peer_connection::{
+        MediaEngine, configure_rtcp_reports, configure_simulcast_extension_headers, configure_twcc_receiver_only,
+        configure_twcc_sender_only,
+    },
 };
 
 use crate::{
     estimate::{Estimate, ShownEstimator},
     keyframe_requests::KeyframeRequests,
+    retransmissions::RetransmissionLimit,
 };
 
 /// Payload types of our offers.
@@ -20,6 +24,8 @@ pub(crate) const OPUS: u8 = 111;
 
 /// Behind every slot of the stack's own interceptors, so that each of them has seen the packet first.
 const LAST_SLOT: usize = 60_000;
+/// One step nearer to the wire than the NACK responder.
+const BEFORE_NACK_RESPONDER: usize = Slot::NackResponder.slot() - 1;
 
 pub(crate) fn h264() -> RTCRtpCodec {
     let feedback = |typ: &str, parameter: &str| RTCPFeedback { typ: typ.to_owned(), parameter: parameter.to_owned() };
@@ -61,23 +67,30 @@ pub(crate) fn media_engine() -> Result<MediaEngine> {
     Ok(engine)
 }
 
-/// NACK and RTX, reports, transport-wide feedback.
+/// How often a missing packet is asked for, a tenth of a second apart. The stack's own default is for ever.
+const MAX_NACKS: u16 = 4;
+
+/// NACK, reports, transport-wide feedback.
 pub(crate) fn viewer_interceptors(engine: &mut MediaEngine) -> Result<Registry> {
-    register_default_interceptors(Registry::new(), engine)
+    configure_simulcast_extension_headers(engine)?;
+    let nack = NackGeneratorBuilder::new().with_max_nacks_per_packet(MAX_NACKS).build();
+    let registry = configure_rtcp_reports(Registry::new()).with(Slot::NackGenerator, nack);
+    configure_twcc_receiver_only(registry, engine)
 }
 
-/// The viewer's, key frame requests, and congestion control when it is to begin at a rate. Without a pacer: the stack's
-/// holds thousands of packets back, and whoever follows the estimate needs no queue.
+/// Answers to NACK, reports, key frame requests, and congestion control when it is to begin at a rate. Without a pacer:
+/// the stack's holds thousands of packets back, and whoever follows the estimate needs no queue.
 pub(crate) fn publisher_interceptors(
     engine: &mut MediaEngine,
     initial_estimate_kbps: Option<u32>,
 ) -> Result<(Registry, Option<Estimate>)> {
-    let registry = register_default_interceptors(Registry::new(), engine)?
+    configure_simulcast_extension_headers(engine)?;
+    let registry = configure_rtcp_reports(Registry::new())
+        .with(Slot::NackResponder, NackResponderBuilder::new().build())
+        .with(Slot::from(BEFORE_NACK_RESPONDER), RetransmissionLimit::default())
         .with(Slot::from(LAST_SLOT), KeyframeRequests::default());
     let Some(initial_kbps) = initial_estimate_kbps else { return Ok((registry, None)) };
     let (estimator, estimate) = ShownEstimator::new(initial_kbps);
-    let registry = registry
-        .with(Slot::CongestionControl, CongestionControlBuilder::new(estimator).build())
-        .with(Slot::TwccSender, TwccSenderBuilder::new().build());
-    Ok((registry, Some(estimate)))
+    let registry = registry.with(Slot::CongestionControl, CongestionControlBuilder::new(estimator).build());
+    Ok((configure_twcc_sender_only(registry, engine)?, Some(estimate)))
 }

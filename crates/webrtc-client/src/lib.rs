@@ -9,6 +9,7 @@ mod engine;
 mod estimate;
 mod keyframe_requests;
 mod publisher;
+mod retransmissions;
 mod route;
 mod signalling;
 mod silence;

@@ -1,5 +1,7 @@
 //! Whole sessions against a small server in this process.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod server;
 
 use std::{sync::atomic::Ordering::SeqCst, time::Duration};

@@ -1,5 +1,7 @@
 //! What a client makes of a server's refusals.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::time::Duration;
 
 use axum::{Router, http::StatusCode, response::IntoResponse, routing::any};
@@ -34,7 +36,7 @@ async fn refused_with(status: u16, retry_after: Option<&'static str>) -> Signall
         }
     };
     let url = serve(Router::new().route("/whip", any(answer))).await;
-    Publisher::connect(publish(url)).await.err().expect("the server takes no offer")
+    Publisher::connect(publish(url)).await.expect_err("the server takes no offer")
 }
 
 #[tokio::test]
@@ -102,18 +104,18 @@ async fn a_server_that_is_away_or_silent_cannot_be_reached() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("http://{}/whep", listener.local_addr().unwrap());
     let view = |url: String| ViewOptions { url, token: None, audio: true, timeout: Duration::from_millis(500) };
-    let error = Viewer::connect(view(silent)).await.err().unwrap();
+    let error = Viewer::connect(view(silent)).await.unwrap_err();
     assert!(matches!(error, SignallingError::Unreachable(_)), "{error:?}");
 
     let away = format!("http://{}/whep", listener.local_addr().unwrap());
     drop(listener);
-    let error = Viewer::connect(view(away)).await.err().unwrap();
+    let error = Viewer::connect(view(away)).await.unwrap_err();
     assert!(matches!(error, SignallingError::Unreachable(_)), "{error:?}");
 }
 
 #[tokio::test]
 async fn a_url_that_is_none_is_refused_without_a_connection() {
     rustls::crypto::ring::default_provider().install_default().ok();
-    let error = Publisher::connect(publish("stream.example/whip".into())).await.err().unwrap();
+    let error = Publisher::connect(publish("stream.example/whip".into())).await.unwrap_err();
     assert!(matches!(error, SignallingError::Refused { status: 0, .. }), "{error:?}");
 }

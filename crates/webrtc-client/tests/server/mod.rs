@@ -19,6 +19,7 @@ use bytes::BytesMut;
 use prost::Message;
 use proto::v1::{PatchChannelMessage, PatchControl, patch_channel_message::Kind};
 use rtc::{
+    ice::mdns::MulticastDnsMode,
     media_stream::MediaStreamTrack,
     rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication,
     rtp::Packet,
@@ -173,7 +174,13 @@ async fn peer(inner: &Arc<Inner>) -> (Arc<dyn PeerConnection>, watch::Receiver<b
     let peer = PeerConnectionBuilder::new()
         .with_media_engine(engine)
         .with_interceptor_registry(interceptors)
-        .with_setting_engine(SettingEngineBuilder::new().with_include_loopback_candidate(true).with_lite(true).build())
+        .with_setting_engine(
+            SettingEngineBuilder::new()
+                .with_include_loopback_candidate(true)
+                .with_lite(true)
+                .with_multicast_dns_mode(MulticastDnsMode::Disabled)
+                .build(),
+        )
         .with_handler(handler as Arc<dyn PeerConnectionEventHandler>)
         .with_udp_addrs(vec!["127.0.0.1:0"])
         .build()

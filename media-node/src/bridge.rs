@@ -8,16 +8,35 @@ use proto::v1::{PatchControl, PublisherHello, PublisherPatch};
 /// sender reports (the arrival time before the first of them).
 #[derive(Debug)]
 pub enum FromRelay {
-    SessionStarted { session: String },
-    SessionEnded { session: String },
+    SessionStarted {
+        session: String,
+    },
+    SessionEnded {
+        session: String,
+    },
     /// One complete access unit (Annex B) of the source video.
-    AccessUnit { stream_time: u64, captured_at_unix_us: u64, keyframe: bool, data: Bytes },
+    AccessUnit {
+        stream_time: u64,
+        captured_at_unix_us: u64,
+        keyframe: bool,
+        data: Bytes,
+    },
     /// Frames are missing: nothing decodes right until the next key frame.
     FramesLost,
-    Hello { session: String, hello: PublisherHello },
-    Patch { session: String, stream_time: u64, captured_at_unix_us: u64, patch: PublisherPatch },
+    Hello {
+        session: String,
+        hello: PublisherHello,
+    },
+    Patch {
+        session: String,
+        stream_time: u64,
+        captured_at_unix_us: u64,
+        patch: PublisherPatch,
+    },
     /// A message on the patch channel that was refused before it came here.
-    PatchRefused { reason: &'static str },
+    PatchRefused {
+        reason: &'static str,
+    },
 }
 
 /// To the relay.

@@ -1,7 +1,14 @@
 //! One stream's WHIP ingest, WHEP relay, checkpoint registry and judge. Links no codec and no libtorch.
 
+mod bind;
 pub mod bridge;
 mod guard;
+mod http;
 pub mod learning;
 mod peer;
+mod relay;
 pub mod room;
+mod run;
+mod tokens;
+
+pub use run::run;

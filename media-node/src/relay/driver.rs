@@ -1,0 +1,372 @@
+//! The loop of the relay's thread: what comes in goes through guard and stack into the room; what the room says goes
+//! out through the peers.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use prost::Message;
+use proto::{
+    status::{StreamEvent, UplinkKbps},
+    v1::{PatchChannelMessage, PatchControl, patch_channel_message::Kind},
+};
+use tokio::sync::{broadcast, mpsc, watch};
+
+use super::{
+    Command, JoinError, RelayMetrics, RelaySnapshot,
+    sessions::{NewSession, Session, SessionKind, Sessions},
+    socket::AsyncSocket,
+};
+use crate::{
+    bridge::{FromRelay, ToRelay},
+    guard::{Datagram, Refusal},
+    peer::{PeerEvent, TrackReport, UplinkBytes},
+    room::{Input, Origin, Output, PeerId, Rendition, Room},
+};
+
+/// Datagrams taken from the socket before timers, commands and the room get their turn.
+const BATCH: usize = 64;
+const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(1);
+
+pub(super) struct Driver {
+    socket: AsyncSocket,
+    sessions: Sessions,
+    room: Room,
+    /// The room's zero.
+    started: Instant,
+    max_viewers: u32,
+    metrics: RelayMetrics,
+    from_relay: mpsc::Sender<FromRelay>,
+    snapshots: watch::Sender<RelaySnapshot>,
+    events: broadcast::Sender<StreamEvent>,
+    /// Peers to be polled.
+    dirty: Vec<PeerId>,
+    peer_events: Vec<PeerEvent>,
+    /// No peer's timer ends earlier.
+    next_timer: Instant,
+    next_snapshot: Instant,
+    snapshot: RelaySnapshot,
+    uplink: UplinkBytes,
+}
+
+impl Driver {
+    pub(super) fn new(
+        socket: AsyncSocket,
+        max_viewers: u32,
+        metrics: RelayMetrics,
+        from_relay: mpsc::Sender<FromRelay>,
+        snapshots: watch::Sender<RelaySnapshot>,
+        events: broadcast::Sender<StreamEvent>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            socket,
+            sessions: Sessions::default(),
+            room: Room::new(),
+            started: now,
+            max_viewers,
+            metrics,
+            from_relay,
+            snapshots,
+            events,
+            dirty: Vec::new(),
+            peer_events: Vec::new(),
+            next_timer: now,
+            next_snapshot: now + SNAPSHOT_INTERVAL,
+            snapshot: RelaySnapshot::default(),
+            uplink: UplinkBytes::default(),
+        }
+    }
+
+    pub(super) async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut to_relay: mpsc::Receiver<ToRelay>,
+        shutdown: telemetry::Shutdown,
+    ) {
+        self.room.handle_input(self.started.elapsed(), Input::WallClock { unix_us: unix_us() });
+        loop {
+            let deadline = self.deadline();
+            tokio::select! {
+                biased;
+                () = shutdown.requested() => break,
+                Some(command) = commands.recv() => self.handle_command(command),
+                Some(message) = to_relay.recv() => self.handle_learning(message),
+                Ok(()) = self.socket.readable() => self.receive(),
+                () = tokio::time::sleep_until(deadline.into()) => {}
+            }
+            self.turn();
+        }
+        self.close_all();
+    }
+
+    fn deadline(&self) -> Instant {
+        let room = self.room.poll_timeout().map(|at| self.started + at);
+        [room, Some(self.next_snapshot)].into_iter().flatten().fold(self.next_timer, Instant::min)
+    }
+
+    fn receive(&mut self) {
+        for _ in 0..BATCH {
+            let Some((from, datagram)) = self.socket.try_receive() else { return };
+            self.metrics.count_received();
+            let now = Instant::now();
+            let Some(id) = self.sessions.find_for(from, datagram) else {
+                self.metrics.count_refused(Refusal::UnknownPeer);
+                continue;
+            };
+            let Some(session) = self.sessions.get_mut(id) else { continue };
+            let result = session.peer.handle_datagram(now, from, datagram);
+            Self::mark(&mut self.dirty, id, session);
+            match result {
+                Ok(Datagram::BindingRequest { .. }) => self.sessions.know_address(id, from),
+                Ok(_) => {}
+                Err(refusal) => self.metrics.count_refused(refusal),
+            }
+        }
+    }
+
+    fn mark(dirty: &mut Vec<PeerId>, id: PeerId, session: &mut Session) {
+        if !std::mem::replace(&mut session.dirty, true) {
+            dirty.push(id);
+        }
+    }
+
+    /// Timers, then peers and room in turn until neither has more to say.
+    fn turn(&mut self) {
+        let now = Instant::now();
+        if now >= self.next_timer {
+            self.handle_timers(now);
+        }
+        if self.room.poll_timeout().is_some_and(|at| self.started + at <= now) {
+            self.room.handle_timeout(now - self.started);
+        }
+        self.settle(now);
+        if now >= self.next_snapshot {
+            self.publish_snapshot(now);
+        }
+    }
+
+    fn handle_timers(&mut self, now: Instant) {
+        for (id, session) in self.sessions.iter_mut() {
+            if session.peer.next_timeout() <= now {
+                session.peer.handle_timeout(now);
+                Self::mark(&mut self.dirty, id, session);
+            }
+        }
+        self.poll_peers(now);
+        let timers = self.sessions.iter_mut().map(|(_, session)| session.peer.next_timeout());
+        self.next_timer = timers.min().unwrap_or(now + SNAPSHOT_INTERVAL);
+    }
+
+    fn settle(&mut self, now: Instant) {
+        loop {
+            self.poll_peers(now);
+            while let Some(output) = self.room.poll_output() {
+                self.handle_output(now, output);
+            }
+            if self.dirty.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn poll_peers(&mut self, now: Instant) {
+        let mut events = std::mem::take(&mut self.peer_events);
+        while let Some(id) = self.dirty.pop() {
+            let Some(session) = self.sessions.get_mut(id) else { continue };
+            session.dirty = false;
+            session.peer.poll(now, &mut self.socket.sender, &mut events);
+            self.next_timer = self.next_timer.min(session.peer.next_timeout());
+            for event in events.drain(..) {
+                self.handle_peer_event(now, id, event);
+            }
+        }
+        self.peer_events = events;
+    }
+
+    fn handle_peer_event(&mut self, now: Instant, peer: PeerId, event: PeerEvent) {
+        let input = match event {
+            PeerEvent::Packet { kind, packet } => Input::PublisherPacket { peer, kind, packet },
+            PeerEvent::SenderReport { kind, ntp, rtp_timestamp } => {
+                Input::PublisherSenderReport { peer, kind, ntp, rtp_timestamp }
+            }
+            PeerEvent::KeyframeRequest => Input::KeyframeRequest { peer },
+            PeerEvent::Message(bytes) => match PatchChannelMessage::decode(bytes) {
+                Ok(message) => Input::PublisherMessage { peer, message: Box::new(message) },
+                Err(_) => return self.tell_learning(FromRelay::PatchRefused { reason: "malformed" }),
+            },
+            PeerEvent::Connected => match self.sessions.get_mut(peer) {
+                Some(session) => match session.kind {
+                    SessionKind::Viewer { rendition, internal } => {
+                        let audio = session.peer.takes_audio();
+                        Input::ViewerJoined { peer, rendition, audio, internal }
+                    }
+                    SessionKind::Publisher { .. } => return,
+                },
+                None => return,
+            },
+            PeerEvent::Gone(reason) => return self.remove(now, peer, reason),
+        };
+        self.room.handle_input(now - self.started, input);
+    }
+
+    fn handle_output(&mut self, now: Instant, output: Output) {
+        match output {
+            Output::Forward { viewer, kind, packet } => {
+                let Some(session) = self.sessions.get_mut(viewer) else { return };
+                if session.peer.forward(now, kind, packet) {
+                    Self::mark(&mut self.dirty, viewer, session);
+                } else {
+                    self.metrics.count_packet_dropped("not_taken");
+                }
+            }
+            Output::SenderReport { viewer, kind, ntp, rtp_timestamp, packets, octets } => {
+                let Some(session) = self.sessions.get_mut(viewer) else { return };
+                session.peer.send_report(now, kind, TrackReport { ntp, rtp_timestamp, packets, octets });
+                Self::mark(&mut self.dirty, viewer, session);
+            }
+            Output::RequestKeyframe { publisher } => {
+                let Some(session) = self.sessions.get_mut(publisher) else { return };
+                session.peer.request_keyframe(now);
+                Self::mark(&mut self.dirty, publisher, session);
+            }
+            Output::Learning(message) => self.tell_learning(message),
+            Output::Event(kind) => {
+                tracing::info!(event = ?kind, "stream");
+                // Nobody has to listen.
+                let _ = self.events.send(StreamEvent { at_unix_us: unix_us(), kind });
+            }
+        }
+    }
+
+    fn tell_learning(&mut self, message: FromRelay) {
+        if self.from_relay.try_send(message).is_err() {
+            self.metrics.count_learning_message_dropped();
+        }
+    }
+
+    fn handle_learning(&mut self, message: ToRelay) {
+        let now = Instant::now();
+        match message {
+            ToRelay::PatchControl(control) => self.send_control(now, control),
+            ToRelay::KeyframeWanted => self.room.handle_input(now - self.started, Input::PairerKeyframeRequest),
+        }
+    }
+
+    fn send_control(&mut self, now: Instant, control: PatchControl) {
+        let Some((id, _)) = self.sessions.publisher(Origin::Source) else { return };
+        let message = PatchChannelMessage { kind: Some(Kind::Control(control)) }.encode_to_vec();
+        if let Some(session) = self.sessions.get_mut(id)
+            && session.peer.send_message(now, &message)
+        {
+            Self::mark(&mut self.dirty, id, session);
+        }
+    }
+
+    fn handle_command(&mut self, command: Command) {
+        let now = Instant::now();
+        match command {
+            Command::Join { session, reply } => {
+                // A client that went away meanwhile would leave a session behind until it times out; that is all.
+                let _ = reply.send(self.join(now, *session));
+            }
+            Command::Find { session, resource, reply } => {
+                let found = self.sessions.find_by_name(&session, resource);
+                let _ = reply.send(found.and_then(|id| self.sessions.etag(id)));
+            }
+            Command::End { session, resource, reply } => {
+                let found = self.sessions.find_by_name(&session, resource);
+                if let Some(id) = found {
+                    self.remove(now, id, "the client ended the session");
+                }
+                let _ = reply.send(found.is_some());
+            }
+        }
+    }
+
+    fn join(&mut self, now: Instant, session: NewSession) -> Result<(), JoinError> {
+        let is_live = |origin| self.room.is_live(origin, now - self.started);
+        match session.kind().clone() {
+            SessionKind::Publisher { origin, client } => {
+                let name = session.name().to_owned();
+                if let Some((old, known)) = self.sessions.publisher(origin) {
+                    let same = client.is_some()
+                        && matches!(&known.kind, SessionKind::Publisher { client: old, .. } if *old == client);
+                    if is_live(origin) && !same {
+                        return Err(JoinError::PublisherLive);
+                    }
+                    self.remove(now, old, "another session took its place");
+                }
+                let peer = self.sessions.insert(session);
+                self.dirty.push(peer);
+                self.room.handle_input(now - self.started, Input::PublisherJoined { peer, origin, session: name });
+            }
+            SessionKind::Viewer { rendition, internal } => {
+                let shown = match rendition {
+                    Rendition::Source => is_live(Origin::Source),
+                    Rendition::Enhanced => is_live(Origin::Enhanced),
+                    Rendition::Auto => is_live(Origin::Source) || is_live(Origin::Enhanced),
+                };
+                if !shown {
+                    return Err(JoinError::NothingToShow);
+                }
+                if !internal && self.sessions.public_viewers() >= self.max_viewers as usize {
+                    return Err(JoinError::TooManyViewers);
+                }
+                let peer = self.sessions.insert(session);
+                self.dirty.push(peer);
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, now: Instant, peer: PeerId, reason: &'static str) {
+        let Some(mut session) = self.sessions.remove(peer) else { return };
+        session.peer.close(now, &mut self.socket.sender);
+        let input = match session.kind {
+            SessionKind::Publisher { .. } => Input::PublisherLeft { peer, reason: reason.to_owned() },
+            SessionKind::Viewer { .. } => Input::ViewerLeft { peer },
+        };
+        tracing::debug!(?peer, reason, "peer gone");
+        self.room.handle_input(now - self.started, input);
+    }
+
+    fn publish_snapshot(&mut self, now: Instant) {
+        self.room.handle_input(now - self.started, Input::WallClock { unix_us: unix_us() });
+        let seconds = (now - self.next_snapshot + SNAPSHOT_INTERVAL).as_secs_f64();
+        self.next_snapshot = now + SNAPSHOT_INTERVAL;
+        let uplink =
+            self.sessions.publisher(Origin::Source).map(|(_, session)| session.peer.uplink()).unwrap_or_default();
+        let before = std::mem::replace(&mut self.uplink, uplink);
+        let kbps = |now: u64, before: u64| {
+            // A new session counts from zero.
+            let bytes = if now >= before { now - before } else { now };
+            #[expect(clippy::cast_precision_loss, reason = "shown with a few digits")]
+            let bits = (bytes * 8) as f64;
+            bits / seconds / 1000.0
+        };
+        let snapshot = RelaySnapshot {
+            room: self.room.statistics(now - self.started),
+            uplink: UplinkKbps {
+                video: kbps(uplink.video, before.video),
+                audio: kbps(uplink.audio, before.audio),
+                patches: kbps(uplink.patches, before.patches),
+                other: kbps(uplink.other, before.other),
+            },
+        };
+        self.metrics.follow(&self.snapshot.room, &snapshot.room, self.sessions.len());
+        self.metrics.count_unsent(self.socket.sender.take_dropped());
+        self.snapshot = snapshot;
+        self.snapshots.send_replace(snapshot);
+    }
+
+    fn close_all(&mut self) {
+        let now = Instant::now();
+        for id in self.sessions.ids() {
+            self.remove(now, id, "the relay is ending");
+        }
+    }
+}
+
+fn unix_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}

@@ -69,7 +69,12 @@ fn whole_frame(frames: &[Picture], model: Option<sr_model::Inference>) -> Durati
     }
     median(|i| {
         let arrived = Instant::now() + Duration::from_secs(60);
-        let frame = LrFrame { arrived, timestamp: i as u64 * 3000, picture: frames[i].clone() };
+        let frame = LrFrame {
+            arrived,
+            timestamp: i as u64 * 3000,
+            interval: Duration::from_millis(33),
+            picture: frames[i].clone(),
+        };
         drop(black_box(pipeline.enhance(&frame, false).unwrap()));
     })
 }

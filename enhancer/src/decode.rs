@@ -7,6 +7,7 @@ use media::Decoder;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
+    frame_rate::FrameRate,
     metrics::{EnhancerMetrics, Outcome},
     pipeline::LrFrame,
     slot::Giver,
@@ -32,6 +33,7 @@ pub(crate) fn run(
     keyframe_wanted: &Arc<Notify>,
     metrics: &EnhancerMetrics,
 ) {
+    let mut rate = FrameRate::default();
     while let Some(coded) = coded.blocking_recv() {
         let Coded::Frame { arrived, timestamp, data } = coded else {
             decoder.lost();
@@ -41,7 +43,9 @@ pub(crate) fn run(
         match decoder.decode(&data, timestamp) {
             Ok(decoded) => {
                 for frame in decoded {
-                    let frame = LrFrame { arrived, timestamp: frame.timestamp, picture: frame.picture };
+                    rate.record(frame.timestamp);
+                    let interval = rate.interval();
+                    let frame = LrFrame { arrived, timestamp: frame.timestamp, interval, picture: frame.picture };
                     if frames.give(frame).is_some() {
                         metrics.count(Outcome::Dropped);
                     }

@@ -1,4 +1,4 @@
-//! How many frames a second come, by their timestamps.
+//! How far apart frames are, by their timestamps.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -32,19 +32,6 @@ impl FrameRate {
         Duration::from_micros(self.distance() * 1_000_000 / CLOCK_RATE)
     }
 
-    /// Frames a second as a fraction.
-    #[must_use]
-    pub(crate) fn fraction(&self) -> (u32, u32) {
-        (CLOCK_RATE as u32, self.distance() as u32)
-    }
-
-    /// Whether it is so far from `fraction` that an encoder told so would miss its bit rate.
-    #[must_use]
-    pub(crate) fn differs_from(&self, fraction: (u32, u32)) -> bool {
-        let ratio = self.distance() as f64 / CLOCK_RATE as f64 * f64::from(fraction.0) / f64::from(fraction.1);
-        self.distances.len() == WINDOW && !(0.8..1.25).contains(&ratio)
-    }
-
     fn distance(&self) -> u64 {
         let mut sorted: Vec<_> = self.distances.iter().copied().collect();
         sorted.sort_unstable();
@@ -56,12 +43,6 @@ impl FrameRate {
 mod tests {
     use super::*;
 
-    fn rate_of(timestamps: impl IntoIterator<Item = u64>) -> FrameRate {
-        let mut rate = FrameRate::default();
-        timestamps.into_iter().for_each(|timestamp| rate.record(timestamp));
-        rate
-    }
-
     #[test]
     fn the_interval_is_that_of_most_frames() {
         for (timestamps, expected_us) in [
@@ -72,16 +53,9 @@ mod tests {
             (vec![1 << 33, 0, 9000, 18_000], 100_000),
             (vec![0, 0, 3000, 900_000, 903_000], 33_333),
         ] {
-            let rate = rate_of(timestamps.clone());
+            let mut rate = FrameRate::default();
+            timestamps.iter().for_each(|&timestamp| rate.record(timestamp));
             assert_eq!(rate.interval(), Duration::from_micros(expected_us), "{timestamps:?}");
         }
-    }
-
-    #[test]
-    fn an_encoder_is_told_again_only_once_the_rate_is_sure() {
-        let ten = |frames| rate_of((0..frames).map(|frame| frame * 9000));
-        assert!(!ten(9).differs_from((30, 1)));
-        assert!(ten(10).differs_from((30, 1)));
-        assert!(!ten(10).differs_from((10, 1)) && !ten(10).differs_from((11, 1)));
     }
 }

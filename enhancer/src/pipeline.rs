@@ -9,7 +9,6 @@ use sr_net::Plane;
 use crate::{
     cut::CutDetector,
     deadline::Deadline,
-    frame_rate::FrameRate,
     live::{Change, Live},
 };
 
@@ -20,6 +19,8 @@ pub struct LrFrame {
     pub arrived: Instant,
     /// RTP time, unwrapped.
     pub timestamp: u64,
+    /// From one frame of the source to the next.
+    pub interval: Duration,
     pub picture: Picture,
 }
 
@@ -45,7 +46,6 @@ pub struct Pipeline {
     coding: Coding,
     live: Live<Inference>,
     deadline: Deadline,
-    frame_rate: FrameRate,
     cuts: CutDetector,
     encoder: Option<OpenEncoder>,
 }
@@ -54,10 +54,14 @@ pub struct Pipeline {
 struct OpenEncoder {
     encoder: Encoder,
     size: (usize, usize),
-    frame_rate: (u32, u32),
+    /// The frame interval that its bit rate is reckoned for.
+    interval: Duration,
     /// Encoders want growing times, whatever the stream's do.
     next_time: u64,
 }
+
+/// What encoders are opened for.
+const NOMINAL_FRAME_RATE: u32 = 30;
 
 impl Pipeline {
     #[must_use]
@@ -66,7 +70,6 @@ impl Pipeline {
             coding,
             live: Live::default(),
             deadline: Deadline::default(),
-            frame_rate: FrameRate::default(),
             cuts: CutDetector::default(),
             encoder: None,
         }
@@ -92,7 +95,6 @@ impl Pipeline {
     /// # Errors
     /// When pictures of this size cannot be coded, or the encoder fails; the next frame may be tried.
     pub fn enhance(&mut self, frame: &LrFrame, force_keyframe: bool) -> Result<Option<HrFrame>, MediaError> {
-        self.frame_rate.record(frame.timestamp);
         if self.cuts.is_cut(&frame.picture.y) {
             self.live.handle_cut(Instant::now());
         }
@@ -100,7 +102,7 @@ impl Pipeline {
         let scale = self.coding.scale;
         let chroma = |plane: &Plane| sr_net::bicubic(plane, scale);
         let picture = even(Picture { y: luma, u: chroma(&frame.picture.u), v: chroma(&frame.picture.v) });
-        let coded = self.encode(&picture, frame.timestamp, force_keyframe);
+        let coded = self.encode(&picture, frame, force_keyframe);
         if coded.is_err() {
             self.encoder = None;
         }
@@ -111,7 +113,7 @@ impl Pipeline {
     fn enhance_luma(&mut self, frame: &LrFrame) -> (Plane, Option<Duration>) {
         let luma = &frame.picture.y;
         let begun = Instant::now();
-        let in_time = self.deadline.allows(begun, frame.arrived, self.frame_rate.interval());
+        let in_time = self.deadline.allows(begun, frame.arrived, frame.interval);
         if let Some(model) = self.live.model(begun).filter(|_| in_time) {
             match model.run(luma) {
                 Ok(enhanced) => {
@@ -128,36 +130,48 @@ impl Pipeline {
     fn encode(
         &mut self,
         picture: &Picture,
-        timestamp: u64,
+        frame: &LrFrame,
         force_keyframe: bool,
     ) -> Result<Option<AccessUnit>, MediaError> {
         let size = (picture.width(), picture.height());
-        let stale = |open: &OpenEncoder| open.size != size || self.frame_rate.differs_from(open.frame_rate);
-        if self.encoder.as_ref().is_none_or(stale) {
-            self.encoder = Some(OpenEncoder::open(&self.coding, size, self.frame_rate.fraction())?);
+        if self.encoder.as_ref().is_none_or(|open| open.size != size) {
+            self.encoder = Some(OpenEncoder::open(&self.coding, size)?);
         }
         let open = self.encoder.as_mut().expect("opened above");
-        let time = timestamp.max(open.next_time);
+        open.follow(frame.interval, self.coding.bitrate_kbps);
+        let time = frame.timestamp.max(open.next_time);
         open.next_time = time + 1;
         let unit = open.encoder.encode(picture, time, force_keyframe)?;
-        Ok(unit.map(|unit| AccessUnit { timestamp, ..unit }))
+        Ok(unit.map(|unit| AccessUnit { timestamp: frame.timestamp, ..unit }))
     }
 }
 
 impl OpenEncoder {
-    fn open(coding: &Coding, size: (usize, usize), frame_rate: (u32, u32)) -> Result<Self, MediaError> {
+    fn open(coding: &Coding, size: (usize, usize)) -> Result<Self, MediaError> {
         let settings = EncoderSettings {
             encoder: "libx264".to_owned(),
             width: size.0,
             height: size.1,
-            frame_rate,
+            frame_rate: (NOMINAL_FRAME_RATE, 1),
             bitrate_kbps: coding.bitrate_kbps,
             preset: coding.preset.clone(),
             threads: 1,
             keyframe_interval: None,
         };
-        tracing::info!(width = size.0, height = size.1, ?frame_rate, "encoding");
-        Ok(Self { encoder: Encoder::open(&settings)?, size, frame_rate, next_time: 0 })
+        tracing::info!(width = size.0, height = size.1, "encoding");
+        let interval = Duration::from_secs(1) / NOMINAL_FRAME_RATE;
+        Ok(Self { encoder: Encoder::open(&settings)?, size, interval, next_time: 0 })
+    }
+
+    /// x264 spends per frame what the rate it was opened with leaves for one: a stream of another rate is told to it
+    /// as another bit rate, which costs no key frame.
+    fn follow(&mut self, interval: Duration, bitrate_kbps: u32) {
+        let ratio = interval.as_secs_f64() / self.interval.as_secs_f64();
+        if !(0.8..1.25).contains(&ratio) {
+            self.interval = interval;
+            let told = f64::from(bitrate_kbps) * interval.as_secs_f64() * f64::from(NOMINAL_FRAME_RATE);
+            self.encoder.set_bitrate_kbps(told.round() as u32);
+        }
     }
 }
 

@@ -15,6 +15,8 @@ use sr_net::{Network, Plane, Weights};
 
 const RUNTIME: Runtime = Runtime { device: Device::Cpu, precision: Precision::F32, threads: 1 };
 
+const INTERVAL: Duration = Duration::from_micros(33_333);
+
 /// A texture that moves, of the scene given.
 fn picture(width: usize, height: usize, scene: usize, frame: usize) -> Picture {
     let wave = |x: usize, y: usize| {
@@ -58,7 +60,7 @@ impl Stream {
         let mut frames = self.decoder.decode(&data, timestamp).unwrap();
         assert_eq!(frames.len(), 1);
         let frame = frames.remove(0);
-        LrFrame { arrived: Instant::now(), timestamp: frame.timestamp, picture: frame.picture }
+        LrFrame { arrived: Instant::now(), timestamp: frame.timestamp, interval: INTERVAL, picture: frame.picture }
     }
 }
 
@@ -188,5 +190,34 @@ fn times_that_jump_back_are_kept() {
     for (frame, timestamp) in [900_000, 903_000, 4000, 7000, 7000].into_iter().enumerate() {
         let lr = LrFrame { timestamp, ..stream.frame(&picture(160, 90, 0, frame), 3000 * frame as u64) };
         assert_eq!(enhance(&mut pipeline, lr).unit.timestamp, timestamp);
+    }
+}
+
+#[test]
+fn the_bit_rate_is_kept_at_any_frame_rate_without_key_frames() {
+    let grain = |frame: usize| {
+        let mut picture = picture(160, 90, 0, frame);
+        let mut state = frame as u32 + 1;
+        for sample in picture.y.samples_mut() {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *sample = sample.saturating_add((state >> 26) as u8);
+        }
+        picture
+    };
+    for frames_per_second in [10u32, 60] {
+        let (mut stream, interval) = (Stream::new(160, 90), Duration::from_secs(1) / frames_per_second);
+        let coding = Coding { scale: 2, bitrate_kbps: 300, preset: "superfast".to_owned() };
+        let mut pipeline = Pipeline::new(coding);
+        let bytes: Vec<usize> = (0..8 * frames_per_second as usize)
+            .map(|frame| {
+                let lr = stream.frame(&grain(frame), frame as u64 * u64::from(90_000 / frames_per_second));
+                let unit = enhance(&mut pipeline, LrFrame { interval, ..lr }).unit;
+                assert_eq!(unit.keyframe, frame == 0);
+                unit.data.len()
+            })
+            .collect();
+        let last = &bytes[bytes.len() / 2..];
+        let kbps = last.iter().sum::<usize>() as f64 * 8.0 / 1000.0 / (last.len() as f64 * interval.as_secs_f64());
+        assert!((200.0..400.0).contains(&kbps), "{kbps} kbit/s of 300 at {frames_per_second} frames a second");
     }
 }

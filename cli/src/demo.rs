@@ -70,7 +70,7 @@ pub(crate) async fn run(args: DemoArgs, shutdown: Shutdown) -> anyhow::Result<Ex
     let system = System::start(&args.up, &data_dir, child_events.clone(), &shutdown).await?;
     let clients = start_clients(&args, &system, &child_events)?;
     tokio::spawn(follow_events(system.addresses().page.clone(), view_token(&args)?, observations.clone()));
-    tokio::spawn(follow_reports(system.addresses().clone(), args.up.stream.clone(), observations));
+    tokio::spawn(follow_reports(system.addresses().clone(), args.up.stream.parse()?, observations));
 
     let mut progress = Progress::new(system.addresses().page.clone());
     let log_file = data_dir.join("demo.log");

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
+use bus::{Bus, BusError, ReportKey};
+use futures::{StreamExt, stream::BoxStream};
 use proto::{
     StreamName,
     status::{StreamEvent, StreamStatus},
-    v1::{EnhancerReport, TrainerReport, report::Role},
+    v1::{EnhancerReport, Report, TrainerReport, report::Role},
 };
 use tokio::{sync::mpsc, time::sleep};
 
@@ -72,32 +73,39 @@ fn parse_event(block: &str) -> Option<Observation> {
 }
 
 /// Follows the reports of trainer and enhancer, for ever.
-pub(crate) async fn follow_reports(addresses: Addresses, stream: String, observations: mpsc::Sender<Observation>) {
+///
+/// # Errors
+/// When the name of the stream or the credentials are not usable.
+pub(crate) async fn follow_reports(
+    addresses: Addresses,
+    stream: StreamName,
+    observations: mpsc::Sender<Observation>,
+) -> Result<(), BusError> {
+    let bus = Bus::connect(&addresses.nats, Some(&addresses.observer_credentials), "acuity demo").await?;
     while !observations.is_closed() {
-        if let Err(error) = read_reports(&addresses, &stream, &observations).await {
-            tracing::debug!(%error, "the reports broke off");
+        match bus.watch_reports(Some(&stream)).await {
+            Ok(reports) => read_reports(reports, &observations).await,
+            Err(error) => tracing::debug!(%error, "the reports cannot be watched yet"),
         }
         sleep(PAUSE).await;
     }
+    Ok(())
 }
 
 async fn read_reports(
-    addresses: &Addresses,
-    stream: &str,
+    mut reports: BoxStream<'_, (ReportKey, Option<Report>)>,
     observations: &mpsc::Sender<Observation>,
-) -> anyhow::Result<()> {
-    let stream: StreamName = stream.parse()?;
-    let bus = bus::Bus::connect(&addresses.nats, Some(&addresses.observer_credentials), "acuity demo").await?;
-    let mut reports = bus.watch_reports(Some(&stream)).await?;
+) {
     while let Some((_, report)) = reports.next().await {
         let observation = match report.and_then(|report| report.role) {
             Some(Role::Trainer(report)) => Observation::Trainer(report),
             Some(Role::Enhancer(report)) => Observation::Enhancer(report),
             Some(Role::MediaNode(_)) | None => continue,
         };
-        observations.send(observation).await?;
+        if observations.send(observation).await.is_err() {
+            return;
+        }
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -104,14 +104,12 @@ impl System {
 
 async fn find_programs(args: &UpArgs) -> anyhow::Result<Programs> {
     let optional = async |wanted: bool, name| if wanted { find_program(name).await.map(Some) } else { Ok(None) };
-    let (nats_server, media_node, patch_pairer, trainer, enhancer) = tokio::try_join!(
+    let (nats_server, media_node, trainer, enhancer) = tokio::try_join!(
         find_nats_server(),
         find_program("media-node"),
-        find_program("patch-pairer"),
         optional(!args.no_trainer, "trainer"),
         optional(!args.no_enhancer, "enhancer"),
     )?;
-    drop(patch_pairer); // the media-node starts it
     Ok(Programs { nats_server, media_node, trainer, enhancer })
 }
 

@@ -2,6 +2,7 @@
 
 mod demo;
 mod publish;
+mod reconnect;
 mod up;
 mod watch;
 

@@ -27,7 +27,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use media::{EncoderSettings, OpusEncoder, Source, SourceOptions};
 use proto::v1::PublisherHello;
 use telemetry::Shutdown;
@@ -35,7 +35,6 @@ use tokio_util::sync::CancellationToken;
 use webrtc_client::PublishOptions;
 
 pub(crate) use args::PublishArgs;
-pub(crate) use session::read_token;
 
 use control::PatchOptions;
 use frame_log::FrameLog;
@@ -84,45 +83,41 @@ pub(crate) async fn run(args: PublishArgs, shutdown: Shutdown) -> anyhow::Result
         token_file: args.token_file.clone(),
         hello: hello(&args, hr),
     };
-    let patches = frames.clone().map(|frames| spawn_patches(&args, shared.clone(), frames));
     let reports = tokio::spawn(report(Reporter::new(shared.clone()), args.stats, !args.quiet));
-
-    let finish = CancellationToken::new();
-    let mut sessions = tokio::spawn(sessions.run(finish.clone()));
-    // A clip begins when somebody can see it.
-    let mut standing = shared.publisher.subscribe();
-    let refused = tokio::select! {
-        _ = standing.wait_for(Option::is_some) => None,
-        () = shutdown.requested() => None,
-        ended = &mut sessions => Some(ended),
-    };
-    let result = match refused {
-        Some(ended) => ended?,
-        None => {
-            let mut pipeline = tokio::task::spawn_blocking(move || pipeline.run());
-            let (played, ended) = tokio::select! {
-                played = &mut pipeline => (played, None),
-                ended = &mut sessions => {
-                    shutdown.request();
-                    (pipeline.await, Some(ended))
-                }
-            };
-            finish.cancel();
-            let ended = match ended {
-                Some(ended) => ended,
-                None => sessions.await,
-            };
-            played?.context("publishing").and(ended?)
-        }
-    };
-    if let Some(frames) = frames {
+    let patches = frames.clone().map(|frames| spawn_patches(&args, shared.clone(), frames));
+    let published = play(pipeline, sessions, &shutdown).await;
+    if let (Some(frames), Some(patches)) = (frames, patches) {
         frames.close();
-    }
-    if let Some(patches) = patches {
         patches.await?;
     }
     reports.abort();
-    result.map(|()| ExitCode::SUCCESS)
+    published.map(|()| ExitCode::SUCCESS)
+}
+
+/// Plays the source while sessions come and go. The first of both that ends, ends the other.
+async fn play(pipeline: Pipeline, sessions: Sessions, shutdown: &Shutdown) -> anyhow::Result<()> {
+    let finish = CancellationToken::new();
+    let mut standing = sessions.shared.publisher.subscribe();
+    let mut sessions = tokio::spawn(sessions.run(finish.clone()));
+    // A clip begins when somebody can see it.
+    tokio::select! {
+        _ = standing.wait_for(Option::is_some) => {}
+        ended = &mut sessions => return ended?,
+        () = shutdown.requested() => {}
+    }
+    let mut pipeline = tokio::task::spawn_blocking(move || pipeline.run());
+    tokio::select! {
+        played = &mut pipeline => {
+            finish.cancel();
+            sessions.await??;
+            played?
+        }
+        refused = &mut sessions => {
+            shutdown.request();
+            pipeline.await??;
+            refused?
+        }
+    }
 }
 
 fn open_source(args: &PublishArgs) -> anyhow::Result<Source> {

@@ -7,13 +7,13 @@ mod stats;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use telemetry::Shutdown;
 use tokio_util::sync::CancellationToken;
-use webrtc_client::{Backoff, SignallingError, ViewOptions, Viewer};
+use webrtc_client::{ViewOptions, Viewer};
 
-use crate::publish::read_token;
+use crate::reconnect::{Reconnect, read_token};
 use receive::{Receiver, Shown};
 use record::Recorder;
 
@@ -95,7 +95,7 @@ fn whep_url(args: &WatchArgs) -> anyhow::Result<String> {
 
 /// Session after session, until `end`.
 async fn watch(args: &WatchArgs, url: &str, receiver: &mut Receiver, end: &CancellationToken) -> anyhow::Result<()> {
-    let mut backoff = Backoff::default();
+    let mut reconnect = Reconnect::default();
     while !end.is_cancelled() {
         let options = ViewOptions {
             url: url.to_owned(),
@@ -107,11 +107,10 @@ async fn watch(args: &WatchArgs, url: &str, receiver: &mut Receiver, end: &Cance
             connected = Viewer::connect(options) => connected,
             () = end.cancelled() => break,
         };
-        let mut after = Duration::ZERO;
-        match connected {
+        let delay = match connected {
             Ok((viewer, events)) => {
                 tracing::info!(url, "watching");
-                backoff.reset();
+                reconnect.succeeded();
                 let ended = receiver.follow(&viewer, events, end).await;
                 viewer.close().await;
                 if let Some(reason) = ended? {
@@ -119,14 +118,8 @@ async fn watch(args: &WatchArgs, url: &str, receiver: &mut Receiver, end: &Cance
                 }
                 continue;
             }
-            Err(error @ SignallingError::Forbidden { .. }) => bail!("{error}"),
-            Err(SignallingError::Later { after: wanted, status, detail }) => {
-                tracing::info!(status, detail, "nothing to watch yet; trying again");
-                after = wanted;
-            }
-            Err(error) => tracing::warn!(url, %error, "not connected; trying again"),
-        }
-        let delay = backoff.next_delay(rand::random()).max(after);
+            Err(error) => reconnect.next_try(&error, rand::random())?,
+        };
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
             () = end.cancelled() => {}

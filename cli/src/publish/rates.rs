@@ -23,6 +23,8 @@ pub(crate) struct Shares {
 
 /// The worst picture that is still sent.
 const MIN_VIDEO_KBPS: u32 = 20;
+/// RTP and SRTP around 50 packets of sound a second.
+const AUDIO_OVERHEAD_KBPS: u32 = 15;
 /// RTP and SRTP around 1100 bytes of video, in percent.
 const VIDEO_OVERHEAD_PERCENT: u32 = 5;
 /// A change of the encoder's rate below this is not worth its disturbance, in percent.
@@ -34,7 +36,8 @@ impl Wanted {
         let Some(estimate) = estimate_kbps else {
             return Shares { video_kbps: self.video_kbps, patch_kbps: self.patch_kbps };
         };
-        let left = estimate.saturating_sub(self.audio_kbps);
+        let audio = if self.audio_kbps > 0 { self.audio_kbps + AUDIO_OVERHEAD_KBPS } else { 0 };
+        let left = estimate.saturating_sub(audio);
         let carried = u64::from(left) * 100 / u64::from(100 + VIDEO_OVERHEAD_PERCENT);
         let video_kbps = self.video_kbps.min(u32::try_from(carried).unwrap_or(u32::MAX)).max(MIN_VIDEO_KBPS);
         let used = (u64::from(video_kbps) * u64::from(100 + VIDEO_OVERHEAD_PERCENT)).div_ceil(100);
@@ -87,7 +90,7 @@ mod tests {
 
     #[test]
     fn sound_comes_first_then_video_then_patches() {
-        let wanted = Wanted { video_kbps: 800, audio_kbps: 64, patch_kbps: 80 };
+        let wanted = Wanted { video_kbps: 800, audio_kbps: 49, patch_kbps: 80 };
         for (estimate, video_kbps, patch_kbps) in [
             (None, 800, 80),
             (Some(2000), 800, 80),

@@ -1,26 +1,26 @@
 //! Keeps a session with the media-node: connects, listens, connects again, for ever.
 
 use std::{
-    path::Path,
+    path::PathBuf,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
-use anyhow::{Context, bail};
 use proto::v1::{PatchChannelMessage, PublisherHello, patch_channel_message::Kind};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use webrtc_client::{Backoff, PublishOptions, Publisher, PublisherEvent, SignallingError};
+use webrtc_client::{PublishOptions, Publisher, PublisherEvent};
 
 use super::{
     control::Heard,
     shared::{Shared, count, plus},
 };
+use crate::reconnect::{Reconnect, read_token};
 
 pub(crate) struct Sessions {
     pub(crate) shared: Arc<Shared>,
     /// The token is read from `token_file` at each connection.
     pub(crate) options: PublishOptions,
-    pub(crate) token_file: Option<std::path::PathBuf>,
+    pub(crate) token_file: Option<PathBuf>,
     pub(crate) hello: PublisherHello,
 }
 
@@ -38,43 +38,33 @@ impl Sessions {
     /// # Errors
     /// When the server refuses the token: nothing gets better by trying again.
     pub(crate) async fn run(self, finish: CancellationToken) -> anyhow::Result<()> {
-        let mut backoff = Backoff::default();
+        let mut reconnect = Reconnect::default();
         let mut url = self.options.url.clone();
         while !finish.is_cancelled() {
-            let mut options = self.options.clone();
-            options.url.clone_from(&url);
-            options.token = read_token(self.token_file.as_deref())?;
+            let token = read_token(self.token_file.as_deref())?;
+            let options = PublishOptions { url: url.clone(), token, ..self.options.clone() };
             let connected = tokio::select! {
                 connected = Publisher::connect(options) => connected,
-                () = finish.cancelled() => return Ok(()),
+                () = finish.cancelled() => break,
             };
-            let mut after = std::time::Duration::ZERO;
-            match connected {
+            let delay = match connected {
                 Ok((publisher, events)) => {
                     tracing::info!(%url, "publishing");
-                    backoff.reset();
+                    reconnect.succeeded();
                     match self.follow(publisher, events, &finish).await {
-                        End::Asked => return Ok(()),
+                        End::Asked => break,
                         End::Lost => {}
                         End::Moved(next) => url = next,
                     }
                     continue;
                 }
-                Err(error @ SignallingError::Forbidden { .. }) => bail!("{error}"),
-                Err(SignallingError::Later { after: wanted, status, detail }) => {
-                    tracing::warn!(%url, status, detail, "the server is not ready for a publisher; trying again");
-                    after = wanted;
-                }
-                Err(error) => {
-                    tracing::warn!(%url, %error, "not connected; trying again");
-                    // A move that leads nowhere.
-                    url.clone_from(&self.options.url);
-                }
-            }
-            let delay = backoff.next_delay(rand::random()).max(after);
+                Err(error) => reconnect.next_try(&error, rand::random())?,
+            };
+            // A move may have led nowhere.
+            url.clone_from(&self.options.url);
             tokio::select! {
                 () = tokio::time::sleep(delay) => {}
-                () = finish.cancelled() => return Ok(()),
+                () = finish.cancelled() => {}
             }
         }
         Ok(())
@@ -145,10 +135,4 @@ impl Sessions {
             publisher.close().await;
         }
     }
-}
-
-pub(crate) fn read_token(file: Option<&Path>) -> anyhow::Result<Option<String>> {
-    let Some(file) = file else { return Ok(None) };
-    let text = std::fs::read_to_string(file).with_context(|| format!("reading the token from {}", file.display()))?;
-    Ok(Some(text.trim().to_owned()))
 }

@@ -49,6 +49,7 @@ pub(crate) struct Learning {
     trainer_id: String,
     settings: TrainerSettings,
     device: Device,
+    precision: sr_model::Precision,
     learner: Learner,
     tiles: TileShape,
     replay: Replay<Arc<Example>>,
@@ -93,12 +94,12 @@ impl Learning {
         stream: StreamName,
         trainer_id: String,
         network: Network,
-        device: Device,
+        (device, precision): (Device, sr_model::Precision),
         start: Start,
         metrics: Metrics,
     ) -> Self {
         let seed = if settings.seed == 0 { rand::random() } else { settings.seed };
-        let learner = start.learner(network, seed, device);
+        let learner = start.learner(network, seed, device).with_precision(precision);
         let progress = Progress { step: learner.step(), ..Progress::default() };
         Self {
             replay: Replay::new(settings.buffer_patches as usize, settings.recency_half_life_seconds),
@@ -113,6 +114,7 @@ impl Learning {
             trainer_id,
             settings,
             device,
+            precision,
             learner,
             metrics,
             progress,
@@ -262,7 +264,8 @@ impl Learning {
         tracing::warn!(reason, step = self.learner.step(), "starting the network again");
         self.metrics.resets.inc();
         let start = Start { state: None, live: self.live.clone() };
-        self.learner = start.learner(self.learner.network(), rand::random(), self.device);
+        let learner = start.learner(self.learner.network(), rand::random(), self.device);
+        self.learner = learner.with_precision(self.precision);
         self.anchor = None;
     }
 

@@ -38,6 +38,9 @@ pub async fn run(settings: TrainerSettings, shutdown: Shutdown) -> anyhow::Resul
     let pod = pod_name();
     tracing::info!(%stream, ?network, device = sr_model::device_name(device), pod, "trainer");
 
+    // What the network runs faster in, it is trained faster in.
+    let precision = sr_model::choose_precision(network, device, settings.threads)?;
+
     let (registered, health) = (telemetry::metrics("trainer"), Health::default());
     let metrics = Metrics::registered(&registered);
     if let Some(listen) = settings.health_listen {
@@ -52,7 +55,8 @@ pub async fn run(settings: TrainerSettings, shutdown: Shutdown) -> anyhow::Resul
     let (states, newest_state) = watch::channel(None);
     let (progress, newest_progress) = watch::channel(Progress::default());
     let outlets = Outlets { offers, states, progress };
-    let learning = Learning::new(settings, stream.clone(), pod.clone(), network, device, start, metrics.clone());
+    let learning =
+        Learning::new(settings, stream.clone(), pod.clone(), network, (device, precision), start, metrics.clone());
     let until = shutdown.clone();
     let thread = tokio::task::spawn_blocking(move || learning.run(heard, &outlets, &until));
 

@@ -115,6 +115,6 @@ impl Inference {
 }
 
 /// The same tensor [n, c, h, w], stored as [n, h, w, c]: the order in which the CPU's convolutions are fastest.
-fn channels_last(tensor: &Tensor) -> Result<Tensor, TchError> {
+pub(crate) fn channels_last(tensor: &Tensor) -> Result<Tensor, TchError> {
     tensor.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])
 }

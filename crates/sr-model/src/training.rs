@@ -4,7 +4,9 @@ use sr_net::{Network, Weights};
 use tch::{Device, Kind, Tensor};
 
 use crate::{
+    Precision,
     adam::Adam,
+    inference::channels_last,
     wide::{WideNetwork, parameter_count, values},
 };
 
@@ -36,6 +38,7 @@ pub struct Learner {
     wide: WideNetwork,
     adam: Adam,
     device: Device,
+    precision: Precision,
 }
 
 /// Everything a learner is, as plain numbers.
@@ -98,12 +101,19 @@ impl Learner {
             second_moment: moment(&state.second_moment),
             step: state.step,
         };
-        Ok(Self { wide, adam, device })
+        Ok(Self { wide, adam, device, precision: Precision::F32 })
     }
 
     fn new(wide: WideNetwork, device: Device) -> Self {
         let adam = Adam::new(&wide.parameters);
-        Self { wide, adam, device }
+        Self { wide, adam, device, precision: Precision::F32 }
+    }
+
+    /// How the convolutions compute from now on, forward and backward; parameters and optimiser stay in f32.
+    /// [`crate::choose_precision`] knows which is faster.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     #[must_use]
@@ -160,15 +170,17 @@ impl Learner {
         mean.double_value(&[])
     }
 
-    /// [n, u², h, w] to what the network adds to bicubic, [n, (s·u)², h, w].
-    fn detail(&self, mut channels: Tensor) -> Tensor {
-        let collapsed = self.wide.collapse();
+    /// [n, u², h, w] to what the network adds to bicubic, [n, (s·u)², h, w], in f32.
+    fn detail(&self, channels: Tensor) -> Tensor {
+        let (collapsed, kind) = (self.wide.collapse(), self.precision.kind());
+        let mut channels = channels.to_kind(kind);
         for (index, (weight, bias)) in collapsed.iter().enumerate() {
-            channels = channels.conv2d(weight, Some(bias), 1, 1, 1, 1);
+            let weight = channels_last(&weight.to_kind(kind)).expect("a view of a tensor of four dimensions");
+            channels = channels.conv2d(&weight, Some(bias.to_kind(kind)), 1, 1, 1, 1);
             if index + 1 < collapsed.len() {
                 channels = channels.relu();
             }
         }
-        channels
+        channels.to_kind(Kind::Float)
     }
 }

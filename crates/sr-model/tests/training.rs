@@ -94,6 +94,18 @@ fn one_batch_is_learnt_by_heart() {
 }
 
 #[test]
+fn bf16_learns_as_well_as_f32() {
+    let (network, batch) = (Network::new(2, 1, 16, 4).unwrap(), batch(2, 4));
+    let last_loss = |precision| {
+        let mut learner = Learner::from_bicubic(network, 1, Device::Cpu).with_precision(precision);
+        let losses = (0..80).map(|_| learner.train(&batch, Loss::SquaredError, 2e-3));
+        losses.last().unwrap()
+    };
+    let (f32, bf16) = (last_loss(sr_model::Precision::F32), last_loss(sr_model::Precision::Bf16));
+    assert!((bf16 / f32 - 1.0).abs() < 0.15, "{bf16} against {f32}");
+}
+
+#[test]
 fn every_loss_goes_down() {
     for loss in [Loss::SquaredError, Loss::AbsoluteError, Loss::Charbonnier] {
         let (mut learner, batch) =

@@ -9,7 +9,15 @@ fn learning(start: Start) -> Learning {
     let settings = TrainerSettings { seed: 3, batch: 8, learning_rate: 2e-3, ..TrainerSettings::default() };
     tch::set_num_threads(1);
     let stream = "default/demo".parse().unwrap();
-    Learning::new(settings, stream, "trainer-1".to_owned(), NETWORK, Device::Cpu, start, Metrics::default())
+    Learning::new(
+        settings,
+        stream,
+        "trainer-1".to_owned(),
+        NETWORK,
+        (Device::Cpu, sr_model::Precision::F32),
+        start,
+        Metrics::default(),
+    )
 }
 
 fn example(tenths: u64) -> Arc<Example> {

@@ -125,14 +125,12 @@ impl Viewer {
         };
         track.packets = track.packets.wrapping_add(1);
         track.octets = track.octets.wrapping_add(incoming.packet.payload.len() as u32);
-        let report = Report {
-            ntp: if now >= track.next_report_at { clock.ntp_at(track.newest)? } else { return None },
-            rtp_timestamp: track.newest as u32,
-            packets: track.packets,
-            octets: track.octets,
-        };
+        if now < track.next_report_at {
+            return None;
+        }
+        let ntp = clock.ntp_at(track.newest)?;
         track.next_report_at = now + REPORT_INTERVAL;
-        Some(report)
+        Some(Report { ntp, rtp_timestamp: track.newest as u32, packets: track.packets, octets: track.octets })
     }
 
     fn step_video(&mut self, now: Duration, incoming: &Incoming<'_>, enhanced: EnhancedHealth) -> Step {

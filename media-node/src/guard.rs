@@ -19,7 +19,7 @@ pub(crate) use stun::requested_peer;
 use stun::{Credentials, StunKind};
 
 const MAX_ADDRESSES: usize = 16;
-const MAX_SSRCS: usize = 8;
+const MAX_UNNAMED_SOURCES: usize = 8;
 const MAX_BINDING_REQUESTS_PER_SECOND: u32 = 50;
 const MAX_RTCP_PER_SECOND: u32 = 1000;
 
@@ -88,20 +88,23 @@ pub(crate) struct Guard {
     sends_media: bool,
     /// Addresses that an authentic binding request came from.
     addresses: Vec<SocketAddr>,
-    ssrcs: Vec<u32>,
+    sources: Vec<u32>,
+    max_sources: usize,
     handshake: Handshake,
     binding_requests: Rate,
     rtcp: Rate,
 }
 
 impl Guard {
-    /// `sends_media`: a publisher; a viewer's RTP is dropped.
-    pub(crate) fn new(credentials: IceCredentials<'_>, sends_media: bool) -> Self {
+    /// `sends_media`: a publisher; a viewer's RTP is dropped. `sources` are those that its offer names; a few more may
+    /// come.
+    pub(crate) fn new(credentials: IceCredentials<'_>, sends_media: bool, sources: Vec<u32>) -> Self {
         Self {
             credentials: Credentials::new(credentials),
             sends_media,
             addresses: Vec::new(),
-            ssrcs: Vec::new(),
+            max_sources: sources.len() + MAX_UNNAMED_SOURCES,
+            sources,
             handshake: Handshake::default(),
             binding_requests: Rate::new(MAX_BINDING_REQUESTS_PER_SECOND),
             rtcp: Rate::new(MAX_RTCP_PER_SECOND),
@@ -166,11 +169,11 @@ impl Guard {
             return Err(Refusal::Source);
         }
         let ssrc = u32::from_be_bytes(*ssrc);
-        if !self.ssrcs.contains(&ssrc) {
-            if self.ssrcs.len() == MAX_SSRCS {
+        if !self.sources.contains(&ssrc) {
+            if self.sources.len() == self.max_sources {
                 return Err(Refusal::Source);
             }
-            self.ssrcs.push(ssrc);
+            self.sources.push(ssrc);
         }
         Ok(kind)
     }

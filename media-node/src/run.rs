@@ -120,7 +120,9 @@ pub async fn run(settings: MediaNodeSettings, shutdown: Shutdown) -> anyhow::Res
         tokio::select! {
             () = shutdown.requested() => break,
             changed = snapshots.changed() => {
-                changed.context("the relay's thread ended")?;
+                if changed.is_err() && !shutdown.is_requested() {
+                    bail!("the relay's thread ended");
+                }
                 status_sender.send_replace(assemble(*snapshots.borrow_and_update()));
             }
         }

@@ -84,7 +84,7 @@ pub(crate) fn negotiate(
         remote_ufrag: &offer.ufrag,
         remote_password: &offer.password,
     };
-    let guard = Guard::new(ice, side == Side::Publisher);
+    let guard = Guard::new(ice, side == Side::Publisher, offer.sources);
     let peer = Peer::new(connection, guard, role, candidates, now);
     Ok(Negotiated { peer, ufrag, answer })
 }
@@ -192,8 +192,9 @@ fn negotiated_payload_type(connection: &mut RTCPeerConnection, track: &OutgoingT
     let (_, wanted) = codec(track.kind);
     let Some(mut sender) = connection.rtp_sender(track.sender) else { return 0 };
     let codecs = &sender.get_parameters().rtp_parameters.codecs;
-    let same = codecs.iter().find(|codec| codec.rtp_codec.mime_type.eq_ignore_ascii_case(&wanted.mime_type));
-    same.map_or(0, |codec| codec.payload_type)
+    let mut same = codecs.iter().filter(|codec| codec.rtp_codec.mime_type.eq_ignore_ascii_case(&wanted.mime_type));
+    let exact = same.clone().find(|codec| codec.rtp_codec.sdp_fmtp_line == wanted.sdp_fmtp_line);
+    exact.or_else(|| same.next()).map_or(0, |codec| codec.payload_type)
 }
 
 fn audio_payload_types(connection: &mut RTCPeerConnection) -> Vec<u8> {

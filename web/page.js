@@ -72,7 +72,7 @@ function showEvent(event) {
 
   const item = document.createElement('li');
   const time = document.createElement('time');
-  time.textContent = new Date(at * 1000).toLocaleTimeString();
+  time.textContent = new Date(at * 1000).toLocaleTimeString([], { hour12: false });
   item.append(time, sentence(event));
   const list = byId('events');
   list.prepend(item);

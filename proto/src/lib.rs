@@ -8,7 +8,6 @@ pub mod v1 {
     #![allow(
         clippy::allow_attributes_without_reason,
         clippy::doc_markdown,
-        clippy::allow_attributes_without_reason,
         clippy::large_enum_variant,
         unreachable_pub,
         reason = "generated code"

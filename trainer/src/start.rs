@@ -21,7 +21,7 @@ pub(crate) struct Start {
     pub(crate) live: Option<Live>,
 }
 
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_millis(200);
 
 impl Start {
     /// Waits for NATS: without it there are no patches either. `None` when the end is asked for first.

@@ -1,13 +1,17 @@
 //! Exact bicubic as a convolution.
 
 use sr_net::bicubic_kernel;
-use tch::{Device, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
+
+use crate::inference::channels_last;
 
 /// `sr_net::upsample` on tensors: a 5×5 convolution to scale² channels over the edge-replicated picture.
 #[derive(Debug)]
 pub(crate) struct BicubicSkip {
     /// [scale², 1, 5, 5]
     kernel: Tensor,
+    /// [scale²], all ½: cut off, the sum is rounded half up.
+    half: Tensor,
 }
 
 /// The widest reach of a tap from its source sample.
@@ -29,11 +33,13 @@ impl BicubicSkip {
             }
         }
         let shape = [(scale * scale) as i64, 1, SIDE as i64, SIDE as i64];
-        Ok(Self { kernel: Tensor::f_from_slice(&taps)?.f_view(shape)?.f_to_device(device)? })
+        let kernel = channels_last(&Tensor::f_from_slice(&taps)?.f_view(shape)?.f_to_device(device)?)?;
+        let half = Tensor::f_full([shape[0]], 0.5, (Kind::Float, device))?;
+        Ok(Self { kernel, half })
     }
 
-    /// [1, 1, h, w] in f32 to [1, scale², h, w].
+    /// [1, 1, h, w] in f32 to [1, scale², h, w], with ½ added.
     pub(crate) fn apply(&self, lr: &Tensor) -> Result<Tensor, TchError> {
-        lr.f_replication_pad2d([REACH; 4])?.f_conv2d(&self.kernel, None::<Tensor>, 1, 0, 1, 1)
+        lr.f_replication_pad2d([REACH; 4])?.f_conv2d(&self.kernel, Some(&self.half), 1, 0, 1, 1)
     }
 }

@@ -131,7 +131,7 @@ fn shuffled(channels: &Tensor, factor: i64) -> Result<Tensor, TchError> {
 fn relu_(channels: &mut Tensor) -> Result<(), TchError> {
     if channels.kind() == Kind::BFloat16 {
         // Negative in bf16 is negative as an integer of the same bits, and libtorch is three times as fast with those.
-        channels.f_view_dtype(Kind::Int16)?.f_clamp_min_(0)?;
+        let _ = channels.f_view_dtype(Kind::Int16)?.f_clamp_min_(0)?;
     } else {
         let _ = channels.f_relu_()?;
     }

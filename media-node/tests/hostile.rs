@@ -1,0 +1,266 @@
+//! What a single peer can do to the bare stack (abort, panic, stall, memory), done to a media-node: it lives on, and
+//! everyone else goes on watching.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod hostile_peer;
+mod node;
+
+use std::{
+    net::UdpSocket,
+    time::{Duration, Instant},
+};
+
+use hostile_peer::{HostilePeer, attribute};
+use node::{Node, Streaming, next_video, stream, until};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use tokio::sync::mpsc;
+use webrtc_client::{Viewer, ViewerEvent};
+
+/// No other viewer may notice an attack; the machine that runs the tests is allowed this much of its own.
+const LONGEST_GAP: Duration = Duration::from_millis(1000);
+
+/// A node with a live source and a viewer who notices everything.
+struct Stage {
+    node: Node,
+    _streaming: Streaming,
+    _viewer: Viewer,
+    events: mpsc::Receiver<ViewerEvent>,
+}
+
+impl Stage {
+    async fn set() -> Self {
+        let node = Node::start().await;
+        let (publisher, events) = node.publish().await;
+        let streaming = stream(publisher, events);
+        let (viewer, mut events) = node.view("source").await;
+        next_video(&mut events).await;
+        Self { node, _streaming: streaming, _viewer: viewer, events }
+    }
+
+    /// Ends the test: the viewer got everything until now, and gets more.
+    async fn viewer_noticed_nothing(mut self) {
+        let mut last = next_video(&mut self.events).await;
+        let end = Instant::now();
+        while last.arrived < end {
+            let packet = next_video(&mut self.events).await;
+            assert_eq!(packet.sequence, last.sequence.wrapping_add(1), "nothing is lost");
+            let gap = packet.arrived - last.arrived;
+            assert!(gap < LONGEST_GAP, "no picture for {gap:?}");
+            last = packet;
+        }
+        self.node.end().await;
+    }
+
+    fn whep(&self) -> String {
+        self.node.url("/whep")
+    }
+}
+
+/// 55 handshake records, each with one byte of the same message, the last bytes first.
+fn crumbs(round: u32, total: u32) -> Vec<u8> {
+    let mut datagram = Vec::new();
+    for crumb in 0..55 {
+        let (sequence, offset) = (u64::from(round * 55 + crumb) + 1000, total - 1 - (round * 55 + crumb));
+        datagram.extend([22, 254, 253, 0, 0]);
+        datagram.extend(&sequence.to_be_bytes()[2..]);
+        datagram.extend([0, 13, 1]);
+        datagram.extend(&60_000u32.to_be_bytes()[1..]);
+        datagram.extend([0, 0]);
+        datagram.extend(&offset.to_be_bytes()[1..]);
+        datagram.extend([0, 0, 1, 0]);
+    }
+    datagram
+}
+
+async fn send_crumbs(peer: &mut HostilePeer) {
+    for round in 0..700 {
+        peer.send_raw(&crumbs(round, 700 * 55));
+        if round % 50 == 0 {
+            peer.run_for(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handshake_in_forty_thousand_fragments_aborts_nothing() {
+    let stage = Stage::set().await;
+    let mut before = HostilePeer::offer(&stage.whep(), false).await;
+    before.only_ice = true;
+    before.run_for(Duration::from_millis(500)).await;
+    send_crumbs(&mut before).await;
+    let mut after = HostilePeer::connect(&stage.whep(), false).await;
+    send_crumbs(&mut after).await;
+    assert!(stage.node.metric("datagrams_refused_total{reason=\"handshake\"}").await > 100.0);
+    stage.viewer_noticed_nothing().await;
+}
+
+/// Rewrites the chunk that holds the marked message.
+fn change_marked_chunk(change: impl Fn(&mut [u8]) + Send + 'static) -> Box<dyn FnMut(&mut [u8]) + Send> {
+    Box::new(move |packet| {
+        if packet.len() > 40 && packet[12] == 0 && packet[28] == 0xAA {
+            change(&mut packet[12..]);
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hostile_chunks_inside_dtls_neither_panic_nor_stall() {
+    let stage = Stage::set().await;
+    let attacks: [(&str, fn(&mut [u8])); 4] = [
+        ("channel control of type 0, too short", |chunk| {
+            chunk[2..4].copy_from_slice(&[0, 18]);
+            chunk[12..16].copy_from_slice(&50u32.to_be_bytes());
+            chunk[16] = 0;
+        }),
+        ("ABORT with a cause longer than its chunk", |chunk| {
+            chunk[..2].copy_from_slice(&[6, 0]);
+            chunk[4..8].copy_from_slice(&[0, 12, 0xff, 0xff]);
+        }),
+        ("ERROR with a cause longer than its chunk", |chunk| {
+            chunk[..2].copy_from_slice(&[9, 0]);
+            chunk[4..8].copy_from_slice(&[0, 12, 0xff, 0xff]);
+        }),
+        ("FORWARD-TSN two thousand million ahead", |chunk| {
+            let tsn = u32::from_be_bytes(chunk[4..8].try_into().unwrap());
+            chunk[..4].copy_from_slice(&[192, 0, 0, 8]);
+            chunk[4..8].copy_from_slice(&tsn.wrapping_add(0x7fff_ff00).to_be_bytes());
+            chunk[8..].fill(0);
+        }),
+    ];
+    for (attack, change) in attacks {
+        // The internal endpoint takes publishers of its own, so the source goes on.
+        let mut peer = HostilePeer::connect(&stage.node.internal_url("/whip/enhanced"), true).await;
+        *peer.sctp_change.lock().unwrap() = Some(change_marked_chunk(change));
+        let refused = stage.node.metric("sctp_packets_refused_total").await;
+        peer.send_marked();
+        peer.run_for(Duration::from_millis(200)).await;
+        let now = stage.node.metric("sctp_packets_refused_total").await;
+        assert!(now > refused, "{attack} was not refused");
+    }
+    stage.viewer_noticed_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn forged_stun_changes_nothing_for_anyone() {
+    let stage = Stage::set().await;
+    let mut peer = HostilePeer::connect(&stage.whep(), false).await;
+    let username = format!("{}:{}", attribute(&peer.answer, "ice-ufrag"), attribute(&peer.offer, "ice-ufrag"));
+    let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+    stranger.set_nonblocking(true).unwrap();
+    for round in 0..2000u32 {
+        // Right user name, ICE-CONTROLLED in conflict with the server's role, no integrity.
+        let mut body = vec![0, 6, 0, u8::try_from(username.len()).unwrap()];
+        body.extend(username.as_bytes());
+        body.resize(body.len().next_multiple_of(4), 0);
+        body.extend([0x80, 0x29, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let mut request = vec![0, 1, 0, u8::try_from(body.len()).unwrap(), 0x21, 0x12, 0xa4, 0x42];
+        request.extend([&round.to_be_bytes()[..], &[7; 8], &body].concat());
+        let from = if round % 2 == 0 { &stranger } else { &peer.socket };
+        let _ = from.send_to(&request, peer.server);
+        if round % 100 == 0 {
+            peer.run_for(Duration::from_millis(5)).await;
+        }
+    }
+    let before = peer.packets;
+    peer.run_until("the attacked session goes on", |peer| peer.packets > before + 20).await;
+    assert!(stranger.recv_from(&mut [0; 100]).is_err(), "nobody unknown is answered");
+    assert!(stage.node.metric("datagrams_refused_total{reason=\"unauthentic\"}").await > 500.0);
+    stage.viewer_noticed_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unauthentic_media_of_a_hundred_thousand_sources_leaves_no_trace() {
+    let stage = Stage::set().await;
+    let mut peer = HostilePeer::connect(&stage.whep(), false).await;
+    for ssrc in 0..100_000u32 {
+        let kind = if ssrc % 2 == 0 { 201 } else { 102 };
+        peer.send_raw(&[&[0x80, kind, 0, 9, 0, 0, 0, 1][..], &ssrc.to_be_bytes(), &[0; 30]].concat());
+        if ssrc % 200 == 0 {
+            peer.run_for(Duration::from_millis(1)).await;
+        }
+    }
+    let before = peer.packets;
+    peer.run_until("the session itself goes on", |peer| peer.packets > before + 20).await;
+    assert!(stage.node.metric("datagrams_refused_total{reason=\"source\"}").await > 1000.0);
+    stage.viewer_noticed_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn noise_of_every_kind_is_survived() {
+    let stage = Stage::set().await;
+    let mut peer = HostilePeer::connect(&stage.whep(), false).await;
+    let mut random = StdRng::seed_from_u64(7);
+    for round in 0..20_000 {
+        let first = [0, 1, 20, 22, 23, 63, 64, 128, 129, 143, 191, 255][round % 12];
+        let length = random.random_range(0..300);
+        let mut datagram: Vec<u8> = (0..length).map(|_| random.random()).collect();
+        datagram.splice(..0, [first]);
+        if first < 2 && datagram.len() > 20 {
+            let length = u16::try_from(datagram.len() - 20).unwrap().to_be_bytes();
+            datagram[2..4].copy_from_slice(&length);
+            datagram[4..8].copy_from_slice(&[0x21, 0x12, 0xa4, 0x42]);
+        }
+        peer.send_raw(&datagram);
+        if round % 100 == 0 {
+            peer.run_for(Duration::from_millis(2)).await;
+        }
+    }
+    let before = peer.packets;
+    peer.run_until("the session itself goes on", |peer| peer.packets > before + 20).await;
+    stage.viewer_noticed_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_viewer_whose_address_changes_goes_on_watching() {
+    let stage = Stage::set().await;
+    let mut peer = HostilePeer::connect(&stage.whep(), false).await;
+    peer.run_until("it watches", |peer| peer.packets > 20).await;
+    peer.rebind();
+    let before = peer.packets;
+    peer.run_until("it watches from its new address", |peer| peer.packets > before + 60).await;
+    stage.viewer_noticed_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damaged_offers_get_an_answer_and_never_an_error_of_the_server() {
+    let stage = Stage::set().await;
+    let seed = HostilePeer::offer(&stage.whep(), false).await.offer.into_bytes();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut random = StdRng::seed_from_u64(11);
+    for _ in 0..300 {
+        let mut offer = seed.clone();
+        for _ in 0..random.random_range(1..8) {
+            let at = random.random_range(0..offer.len());
+            match random.random_range(0..4) {
+                0 => offer[at] = random.random_range(0x20..0x7f),
+                1 => drop(offer.remove(at)),
+                2 => offer.truncate(at.max(1)),
+                _ => {
+                    let piece = offer[at..(at + 40).min(offer.len())].to_vec();
+                    offer.splice(at..at, piece);
+                }
+            }
+        }
+        let request = client.post(stage.whep()).header("content-type", "application/sdp").body(offer);
+        let status = request.send().await.unwrap().status().as_u16();
+        assert!([201, 400, 406].contains(&status), "{status}");
+    }
+    stage.viewer_noticed_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn video_that_breaks_depacketizers_is_relayed_as_it_is() {
+    let stage = Stage::set().await;
+    // An aggregate with one trailing byte, a fragment without a type, an empty unit: each panics some depacketizer.
+    let (publisher, _events) =
+        stage.node.try_publish(&stage.node.internal_url("/whip/enhanced"), Some("other")).await.unwrap();
+    for (index, unit) in
+        [&[0x78u8, 0, 0, 0x67][..], &[0x7c], &[0x7c, 0x85], &[0x78, 0xff, 0xff, 1], &[0x78]].iter().enumerate()
+    {
+        let annex_b = [&[0, 0, 0, 1][..], unit].concat();
+        publisher.send_video(&annex_b, u32::try_from(index).unwrap() * 3000);
+    }
+    until("they came in", async || (stage.node.metric("packets_received_total").await > 50.0).then_some(())).await;
+    stage.viewer_noticed_nothing().await;
+}

@@ -50,7 +50,7 @@ use self::{
     metrics::StatusCollector,
     outbox::{Outbox, Outgoing},
     pair::Pair,
-    pairer::{Pairer, PairerEvent},
+    pairer::{Ended, Pairer},
     scene::FrameMarks,
     store::Store,
     wire::{DropReason, FromPairerKind, Paired, ReceivedPatch},
@@ -191,7 +191,7 @@ impl Loop {
                     Some(message) => self.handle_relay(message),
                     None => return,
                 },
-                event = self.pairer.next_event(|| clock.now()) => self.handle_pairer(event),
+                answer = self.pairer.next_answer(|| clock.now()) => self.handle_pairer(answer),
                 _ = ticks.tick() => self.handle_tick(),
             }
         }
@@ -241,15 +241,15 @@ impl Loop {
         }
     }
 
-    fn handle_pairer(&mut self, event: PairerEvent) {
-        match event {
-            PairerEvent::Answer(FromPairerKind::Pair(paired)) => self.handle_pair(paired),
-            PairerEvent::Answer(FromPairerKind::Dropped(dropped)) => {
+    fn handle_pairer(&mut self, answer: Result<FromPairerKind, Ended>) {
+        match answer {
+            Ok(FromPairerKind::Pair(paired)) => self.handle_pair(paired),
+            Ok(FromPairerKind::Dropped(dropped)) => {
                 let reason = DropReason::try_from(dropped.reason).unwrap_or(DropReason::Unspecified);
                 self.drop_patch(reason.as_str());
             }
-            PairerEvent::Answer(FromPairerKind::KeyframeWanted(_)) => self.handle_tick(),
-            PairerEvent::Died { reason } => self.desk.update(|registry, _| registry.count_pairer_died(reason)),
+            Ok(FromPairerKind::KeyframeWanted(_)) => self.handle_tick(),
+            Err(Ended { reason }) => self.desk.update(|registry, _| registry.count_pairer_died(reason)),
         }
     }
 

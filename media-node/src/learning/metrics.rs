@@ -69,3 +69,29 @@ fn counters(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_say_what_the_status_says() {
+        let (sender, status) = watch::channel(LearningStatus::default());
+        let metrics = telemetry::metrics("media-node");
+        metrics.lock().unwrap().register_collector(Box::new(StatusCollector(status)));
+        assert!(!telemetry::render_metrics(&metrics).contains("gain"), "nothing is known yet");
+        sender.send_modify(|status| {
+            status.gain_db = Some(1.5);
+            status.patches_accepted = 12;
+            status.patches_dropped_by_reason.insert("too_many".to_owned(), 3);
+        });
+        let text = telemetry::render_metrics(&metrics);
+        for line in [
+            "media_node_gain_decibels 1.5",
+            "media_node_patches_accepted_total 12",
+            r#"media_node_patches_dropped_total{reason="too_many"} 3"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+    }
+}

@@ -7,7 +7,8 @@ use std::{path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 
-use self::child::{Child, Ended, SendError};
+pub(crate) use self::child::Ended;
+use self::child::{Child, SendError};
 use super::wire::{AccessUnit, FramesLost, FromPairerKind, ReceivedPatch, ToPairerKind};
 
 /// The child ends this long after the last patch.
@@ -18,13 +19,6 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(200);
 const LAST_BACKOFF: Duration = Duration::from_secs(5);
 /// A child that lived this long did not die of its start.
 const LIVED: Duration = Duration::from_secs(10);
-
-/// What the pairer did.
-#[derive(Debug)]
-pub(crate) enum PairerEvent {
-    Answer(FromPairerKind),
-    Died { reason: String },
-}
 
 #[derive(Debug)]
 pub(crate) struct Pairer {
@@ -110,22 +104,22 @@ impl Pairer {
         due
     }
 
-    /// What the child says next; for ever pending without one. May be dropped at any time.
-    pub(crate) async fn next_event(&mut self, now: impl Fn() -> Duration) -> PairerEvent {
+    /// What the child says next, or that it died; for ever pending without one. May be dropped at any time.
+    pub(crate) async fn next_answer(&mut self, now: impl Fn() -> Duration) -> Result<FromPairerKind, Ended> {
         let Some(running) = &mut self.running else { return std::future::pending().await };
-        match running.child.next_answer().await {
-            Ok(FromPairerKind::KeyframeWanted(wanted)) => {
+        let answer = running.child.next_answer().await;
+        match &answer {
+            Ok(FromPairerKind::KeyframeWanted(_)) => {
                 running.keyframe = Some(AwaitedKeyframe { asked: None, told: true });
-                PairerEvent::Answer(FromPairerKind::KeyframeWanted(wanted))
             }
-            Ok(answer) => PairerEvent::Answer(answer),
-            Err(Ended { reason }) => {
+            Ok(_) => {}
+            Err(_) => {
                 let lived = now().saturating_sub(running.started) >= LIVED;
                 self.running = None;
                 self.fail(now(), lived);
-                PairerEvent::Died { reason }
             }
         }
+        answer
     }
 
     fn start(&mut self, now: Duration) -> Result<(), &'static str> {
@@ -150,3 +144,6 @@ impl Pairer {
         self.not_before = now + (FIRST_BACKOFF * (1 << (self.deaths - 1).min(5))).min(LAST_BACKOFF);
     }
 }
+
+#[cfg(test)]
+mod tests;

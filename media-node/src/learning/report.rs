@@ -94,3 +94,53 @@ impl Diary {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Duration = Duration::from_secs(1_000_000);
+
+    fn status(accepted: u64, gain_db: f64) -> StreamStatus {
+        let learning = proto::status::LearningStatus {
+            live_version: 3,
+            gain_db: Some(gain_db),
+            patches_accepted: accepted,
+            patches_waiting: 17,
+            ..Default::default()
+        };
+        StreamStatus { publishing: true, viewers: 2, learning, ..Default::default() }
+    }
+
+    #[test]
+    fn a_report_is_written_on_a_change_that_matters_else_every_five_minutes() {
+        let mut diary = Diary::new(7);
+        let first = diary.next_report(START, &status(0, 1.234)).unwrap();
+        let expected = MediaNodeReport {
+            publishing: true,
+            viewers: 2,
+            live_version: 3,
+            gain_millidecibels: 1250,
+            backlog: 10,
+            ..Default::default()
+        };
+        assert_eq!(first, expected);
+        let second = Duration::from_secs(1);
+        assert_eq!(diary.next_report(START + second, &status(0, 1.234)), Some(expected), "until it is written");
+        diary.handle_written(START, first);
+        assert_eq!(diary.next_report(START + 2 * second, &status(0, 1.26)), None, "1.25 dB is still 1.25 dB");
+        assert_eq!(diary.next_report(START + 3 * second, &status(20, 1.26)).unwrap().train_patches_per_second, 20);
+        assert_eq!(diary.next_report(START + 4 * second, &status(20, 1.3)).unwrap().gain_millidecibels, 1300);
+        assert!(diary.next_report(START + LATEST, &status(20, 1.234)).is_some());
+    }
+
+    #[test]
+    fn it_says_since_when_nobody_publishes() {
+        let mut diary = Diary::new(7);
+        let idle = StreamStatus::default();
+        assert_eq!(diary.next_report(START, &idle).unwrap().idle_since_unix_us, 7);
+        assert_eq!(diary.next_report(START, &status(0, 0.0)).unwrap().idle_since_unix_us, 0);
+        let stopped = START + Duration::from_secs(9);
+        assert_eq!(diary.next_report(stopped, &idle).unwrap().idle_since_unix_us, stopped.as_micros() as u64);
+    }
+}

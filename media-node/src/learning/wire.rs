@@ -63,6 +63,7 @@ pub struct FromPairer {
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
+#[allow(clippy::large_enum_variant, reason = "most answers are pairs")]
 pub enum FromPairerKind {
     #[prost(message, tag = "1")]
     Pair(Paired),

@@ -38,9 +38,10 @@ pub(super) struct Child {
     answers: mpsc::Receiver<Result<FromPairerKind, Ended>>,
 }
 
+/// It died, and this is how.
 #[derive(Debug)]
-pub(super) struct Ended {
-    pub(super) reason: String,
+pub(crate) struct Ended {
+    pub(crate) reason: String,
 }
 
 #[derive(Debug)]

@@ -30,7 +30,7 @@ async fn kill(system: &System, name: &str) -> Process {
 
 #[tokio::test]
 async fn the_source_goes_on_whatever_else_is_killed() {
-    let Stream { system, source, .. } = stream().await;
+    let Stream { system, source, publisher: _publisher } = stream().await;
     for name in ["trainer", "enhancer", "nats-server", "patch-pairer"] {
         kill(&system, name).await;
         source.shows(3, 24).await;

@@ -111,3 +111,29 @@ fn add_taps(sums: &mut [[f32; LANES]], rows: [&[f32]; 3], kernel: &[f32; 9]) {
         *sums = total;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_vector_width_gives_the_same_bits() {
+        let number = |index: usize| (index * 7919 % 1009) as f32 / 733.0 - 0.7;
+        for (width, height) in [(1, 1), (15, 3), (16, 2), (33, 5)] {
+            let mut input = Channels::zero(3, width, height);
+            for channel in 0..3 {
+                for y in 0..height {
+                    for (x, sample) in input.row_mut(channel, y).iter_mut().enumerate() {
+                        *sample = number(channel + 5 * y + 31 * x);
+                    }
+                }
+            }
+            let (weight, bias) = ((0..5 * 27).map(number).collect(), (0..5).map(number).collect());
+            let convolution = Convolution { weight, bias };
+            for relu in [false, true] {
+                let plain = convolve_portable(&input, &convolution, relu);
+                assert_eq!(convolve(&input, &convolution, relu).samples, plain.samples);
+            }
+        }
+    }
+}

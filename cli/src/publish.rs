@@ -40,7 +40,7 @@ use control::PatchOptions;
 use frame_log::FrameLog;
 use newest::Newest;
 use patches::PatchCoding;
-use pipeline::Pipeline;
+use pipeline::{Pipeline, PipelineParts};
 use rates::Wanted;
 use session::Sessions;
 use shared::Shared;
@@ -67,7 +67,7 @@ pub(crate) async fn run(args: PublishArgs, shutdown: Shutdown) -> anyhow::Result
     };
     let shared = Arc::new(Shared::new(wanted, args.initial_estimate_kbps()));
     let frames = args.sends_patches().then(|| Arc::new(Newest::default()));
-    let pipeline = Pipeline {
+    let pipeline = Pipeline::open(PipelineParts {
         shared: shared.clone(),
         scale: args.scale.into(),
         settings: encoder_settings(&args, &source, hr),
@@ -76,7 +76,7 @@ pub(crate) async fn run(args: PublishArgs, shutdown: Shutdown) -> anyhow::Result
         frame_log: args.frame_log.as_deref().map(FrameLog::create).transpose()?,
         shutdown: shutdown.clone(),
         source,
-    };
+    })?;
     let sessions = Sessions {
         shared: shared.clone(),
         options: publish_options(&args, audio),

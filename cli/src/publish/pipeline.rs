@@ -5,7 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use media::{AudioSamples, Decoder, Encoder, EncoderSettings, OpusEncoder, Picture, Source, SourceItem};
+use media::{AccessUnit, AudioSamples, Decoder, Encoder, EncoderSettings, OpusEncoder, Picture, Source, SourceItem};
+use sr_net::Plane;
 use telemetry::Shutdown;
 
 use super::{
@@ -23,7 +24,8 @@ const KEYFRAME_PAUSE: Duration = Duration::from_millis(250);
 /// How quickly a wait notices that the end was asked for.
 const NAP: Duration = Duration::from_millis(50);
 
-pub(crate) struct Pipeline {
+/// What a pipeline is made of.
+pub(crate) struct PipelineParts {
     pub(crate) shared: Arc<Shared>,
     pub(crate) source: Source,
     pub(crate) scale: usize,
@@ -35,38 +37,10 @@ pub(crate) struct Pipeline {
     pub(crate) shutdown: Shutdown,
 }
 
-impl Pipeline {
-    /// Runs until the source ends or the end is asked for.
-    pub(crate) fn run(mut self) -> anyhow::Result<()> {
-        let mut line = Line::new(&self)?;
-        while !self.shutdown.is_requested() {
-            match self.source.next_item()? {
-                Some(SourceItem::Video { at, index, picture }) => {
-                    line.handle_picture(&mut self, at, index, &picture)?
-                }
-                Some(SourceItem::Audio(samples)) => line.handle_sound(&mut self, samples)?,
-                None => break,
-            }
-        }
-        Ok(())
-    }
-
-    /// False when the end was asked for meanwhile.
-    fn wait_until(&self, due: Instant) -> bool {
-        while !self.shutdown.is_requested() {
-            let left = due.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return true;
-            }
-            std::thread::sleep(left.min(NAP));
-        }
-        false
-    }
-}
-
-/// What moves from frame to frame.
-struct Line {
+pub(crate) struct Pipeline {
+    parts: PipelineParts,
     clock: Clock,
+    /// Between frames
     interval: Duration,
     encoder: Encoder,
     /// Sees what receivers see, so that residuals refer to their picture.
@@ -74,44 +48,54 @@ struct Line {
     gate: FrameGate,
     video_kbps: u32,
     last_keyframe: Option<Instant>,
-    /// RTP timestamps of time zero.
+    /// RTP timestamps of time zero
     first_video: u32,
     first_audio: u32,
 }
 
-impl Line {
-    fn new(pipeline: &Pipeline) -> anyhow::Result<Self> {
-        let (numerator, denominator) = pipeline.settings.frame_rate;
-        let video_kbps = pipeline.settings.bitrate_kbps;
+impl Pipeline {
+    /// # Errors
+    /// When there is no such encoder, or it refuses the settings.
+    pub(crate) fn open(parts: PipelineParts) -> anyhow::Result<Self> {
+        let (numerator, denominator) = parts.settings.frame_rate;
+        let video_kbps = parts.settings.bitrate_kbps;
         Ok(Self {
             clock: Clock::default(),
             interval: Duration::from_secs_f64(f64::from(denominator) / f64::from(numerator)),
-            encoder: Encoder::open(&pipeline.settings)?,
+            encoder: Encoder::open(&parts.settings)?,
             decoder: Decoder::h264(1)?,
-            gate: FrameGate::new(pipeline.shared.now(), video_kbps),
+            gate: FrameGate::new(parts.shared.now(), video_kbps),
             video_kbps,
             last_keyframe: None,
             first_video: rand::random(),
             first_audio: rand::random(),
+            parts,
         })
     }
 
-    fn handle_picture(
-        &mut self,
-        pipeline: &mut Pipeline,
-        at: Duration,
-        index: u64,
-        picture: &Picture,
-    ) -> anyhow::Result<()> {
-        let shared = pipeline.shared.clone();
+    /// Runs until the source ends or the end is asked for.
+    pub(crate) fn run(mut self) -> anyhow::Result<()> {
+        while !self.parts.shutdown.is_requested() {
+            match self.parts.source.next_item()? {
+                Some(SourceItem::Video { at, index, picture }) => self.handle_picture(at, index, &picture)?,
+                Some(SourceItem::Audio(samples)) => self.handle_sound(samples)?,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_picture(&mut self, at: Duration, index: u64, picture: &Picture) -> anyhow::Result<()> {
+        let shared = self.parts.shared.clone();
         let due = self.clock.schedule(Instant::now(), at, self.interval);
         if due.late {
             count(&shared.counters.frames_late);
             return Ok(());
         }
-        let hr = picture.crop_for_scale(pipeline.scale);
-        let lr = if pipeline.scale > 1 { hr.area_downscale(pipeline.scale) } else { hr.clone() };
-        if !pipeline.wait_until(due.at) {
+        let scale = self.parts.scale;
+        let hr = picture.crop_for_scale(scale);
+        let lr = if scale > 1 { hr.area_downscale(scale) } else { hr.clone() };
+        if !self.wait_until(due.at) {
             return Ok(());
         }
         let Some(session) = shared.session() else {
@@ -136,35 +120,51 @@ impl Line {
         if unit.keyframe {
             count(&shared.counters.keyframes);
         }
-        if let Some(log) = &mut pipeline.frame_log {
+        if let Some(log) = &mut self.parts.frame_log {
             log.write(rtp_timestamp, index)?;
         }
-        if let Some(frames) = &pipeline.frames {
-            match self.decoder.decode(&unit.data, time) {
-                Ok(decoded) => {
-                    if let Some(decoded) = decoded.into_iter().last() {
-                        frames.put(CodedFrame { rtp_timestamp, hr: hr.y, lr: decoded.picture.y });
-                    }
-                }
-                Err(error) => tracing::debug!(%error, "no patches from this frame"),
-            }
-        }
+        self.offer_for_patches(rtp_timestamp, hr.y, &unit);
         Ok(())
     }
 
-    fn handle_sound(&mut self, pipeline: &mut Pipeline, mut samples: AudioSamples) -> anyhow::Result<()> {
+    /// Decodes every frame, since each needs the one before; the other thread takes those it has time for.
+    fn offer_for_patches(&mut self, rtp_timestamp: u32, hr: Plane, unit: &AccessUnit) {
+        let Some(frames) = &self.parts.frames else { return };
+        match self.decoder.decode(&unit.data, unit.timestamp) {
+            Ok(decoded) => {
+                if let Some(decoded) = decoded.into_iter().last() {
+                    frames.put(CodedFrame { rtp_timestamp, hr, lr: decoded.picture.y });
+                }
+            }
+            Err(error) => tracing::debug!(%error, "no patches from this frame"),
+        }
+    }
+
+    fn handle_sound(&mut self, mut samples: AudioSamples) -> anyhow::Result<()> {
         let due = self.clock.schedule_sound(Instant::now(), samples.at);
-        let Some(opus) = &mut pipeline.opus else { return Ok(()) };
+        let Some(opus) = &mut self.parts.opus else { return Ok(()) };
         samples.at = due.time;
         let packets = opus.encode(&samples)?;
-        if !pipeline.wait_until(due.at) {
+        if !self.wait_until(due.at) {
             return Ok(());
         }
-        let Some(session) = pipeline.shared.session() else { return Ok(()) };
+        let Some(session) = self.parts.shared.session() else { return Ok(()) };
         for (time, packet) in packets {
             session.send_audio(packet, self.first_audio.wrapping_add(low_bits(time)));
         }
         Ok(())
+    }
+
+    /// False when the end was asked for meanwhile.
+    fn wait_until(&self, due: Instant) -> bool {
+        while !self.parts.shutdown.is_requested() {
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(NAP));
+        }
+        false
     }
 
     fn follow_path(&mut self, shared: &Shared) {

@@ -1,0 +1,164 @@
+//! `acuity publish` and `acuity watch` against a real media-node.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::{
+    fs,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use media::{Source, SourceItem, SourceOptions};
+use support::{MediaNode, Process, SOURCE, until};
+
+fn publish(node: &MediaNode, options: &[&str]) -> Process {
+    let whip = node.url("whip");
+    let fixed = ["publish", SOURCE, "--format", "lavfi", "--whip", &whip, "--stats", "--quiet", "--video-kbps", "500"];
+    Process::acuity(&[&fixed, options].concat())
+}
+
+fn watch(node: &MediaNode, options: &[&str]) -> Process {
+    let whep = node.url("whep");
+    Process::acuity(&[&["watch", "--whep", &whep, "--stats", "--quiet"], options].concat())
+}
+
+#[test]
+fn a_clip_is_published_watched_and_recorded_with_its_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, recordings) =
+        (folder.path().join("frames.csv"), ["mp4", "mkv"].map(|kind| folder.path().join(format!("r.{kind}"))));
+    let node = MediaNode::start(&[]);
+    let watching = |recording: &std::path::Path| {
+        watch(&node, &["--rendition", "source", "--seconds", "7", "--record", recording.to_str().unwrap()])
+    };
+    let mut viewers = recordings.each_ref().map(|recording| watching(recording));
+    let clip = SOURCE.replace("duration=60", "duration=4");
+    let whip = node.url("whip");
+    let mut publisher = Process::acuity(&[
+        "publish",
+        &clip,
+        "--format",
+        "lavfi",
+        "--whip",
+        &whip,
+        "--stats",
+        "--frame-log",
+        log.to_str().unwrap(),
+    ]);
+    assert!(publisher.ends_well(Duration::from_secs(15)), "a clip played once ends by itself");
+    for viewer in &mut viewers {
+        assert!(viewer.ends_well(Duration::from_secs(15)), "frames were shown");
+        let (shown, expected) = (viewer.number("frames_shown"), viewer.number("frames_expected"));
+        assert!(shown >= 60 && shown * 100 >= expected * 90, "{shown} of {expected}");
+        assert_eq!((viewer.number("width"), viewer.number("height")), (320, 192));
+    }
+
+    let log = fs::read_to_string(log).unwrap();
+    let (header, rows) = log.split_once('\n').unwrap();
+    assert_eq!(header, "rtp_timestamp,clip_frame_index");
+    let rows: Vec<(u32, u32)> = rows
+        .lines()
+        .map(|row| row.split_once(',').map(|(time, index)| (time.parse().unwrap(), index.parse().unwrap())).unwrap())
+        .collect();
+    assert!(rows.len() >= 60);
+    assert!(rows.windows(2).all(|two| two[1].0.wrapping_sub(two[0].0) == (two[1].1 - two[0].1) * 3000), "{rows:?}");
+
+    for recording in recordings {
+        let mut source = Source::open(recording.to_str().unwrap(), SourceOptions::default()).unwrap();
+        assert!(source.has_audio(), "{recording:?} has sound");
+        let (mut pictures, mut sound) = (Vec::new(), 0);
+        while let Some(item) = source.next_item().unwrap() {
+            match item {
+                SourceItem::Video { at, .. } => pictures.push(at),
+                SourceItem::Audio(samples) => sound += samples.samples.len() / 2,
+            }
+        }
+        assert!(pictures.len() >= 60, "{} pictures in {recording:?}", pictures.len());
+        let (video, sound) = (pictures.last().unwrap().as_secs_f64(), sound as f64 / 48_000.0);
+        assert!((video - sound).abs() < 0.5, "{video} s of pictures, {sound} s of sound in {recording:?}");
+    }
+}
+
+#[test]
+fn after_kill_minus_nine_of_the_media_node_both_are_back() {
+    let mut node = MediaNode::start(&[]);
+    let publisher = publish(&node, &[]);
+    let viewer = watch(&node, &["--rendition", "source"]);
+    until("frames are shown", || viewer.number("frames_shown") > 30);
+    node.restart();
+    let restarted = Instant::now();
+    let before = viewer.number("frames_shown");
+    until("the publisher is back", || publisher.number("sessions") == 2 && publisher.stat("connected") == true);
+    until("the viewer shows frames again", || {
+        viewer.number("reconnects") == 1 && viewer.number("frames_shown") > before + 5
+    });
+    // Statistics come once a second, so a second later than what they tell; the promise itself is 2 s.
+    assert!(restarted.elapsed() < Duration::from_secs(5), "{:?}", restarted.elapsed());
+}
+
+#[test]
+fn a_second_publisher_waits_until_the_first_is_gone() {
+    let node = MediaNode::start(&[]);
+    let mut first = publish(&node, &[]);
+    until("the first publishes", || first.number("frames") > 10);
+    let second = publish(&node, &[]);
+    let viewer = watch(&node, &["--rendition", "source"]);
+    until("frames are shown", || viewer.number("frames_shown") > 30);
+    assert_eq!(second.number("frames"), 0);
+    first.kill();
+    until("the second publishes", || second.number("frames") > 10);
+    let shown = viewer.number("frames_shown");
+    until("the viewer stayed and goes on", || viewer.number("frames_shown") > shown + 10);
+    assert_eq!(viewer.number("reconnects"), 0);
+}
+
+#[test]
+fn a_wrong_token_ends_both_and_the_right_one_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (right, wrong) = (token("right", "right\n"), token("wrong", "wrong"));
+    let node = MediaNode::start(&["--publish-token-file", &right, "--view-token-file", &right]);
+    assert!(!publish(&node, &["--token-file", &wrong]).ends_well(Duration::from_secs(10)));
+    assert!(!watch(&node, &["--token-file", &wrong]).ends_well(Duration::from_secs(10)));
+    let publisher = publish(&node, &["--token-file", &right]);
+    let viewer = watch(&node, &["--rendition", "source", "--token-file", &right]);
+    until("frames are shown", || viewer.number("frames_shown") > 10);
+    assert!(publisher.number("frames") > 10);
+}
+
+#[test]
+fn publishers_and_viewers_wait_for_a_media_node_that_is_not_there_yet() {
+    let nowhere = "http://127.0.0.1:9/whep";
+    let mut viewer = Process::acuity(&["watch", "--whep", nowhere, "--seconds", "1", "--stats", "--quiet"]);
+    assert!(!viewer.ends_well(Duration::from_secs(5)), "no frame was shown");
+}
+
+#[test]
+fn what_cannot_be_published_is_said_and_not_tried() {
+    for (arguments, expected) in [
+        (&["/nowhere/clip.mp4"][..], "/nowhere/clip.mp4"),
+        (&["testsrc2=size=24x24", "--format", "lavfi"], "too few"),
+        (&["testsrc2", "--format", "nosuchformat"], "nosuchformat"),
+        (&["testsrc2", "--format", "lavfi", "--encoder", "nosuchencoder"], "nosuchencoder"),
+        (&["testsrc2", "--format", "lavfi", "--patch-size", "97"], "--patch-size"),
+        (&["testsrc2", "--format", "lavfi", "--frame-log", "/nowhere/log.csv"], "/nowhere/log.csv"),
+        (&["testsrc2", "--format", "lavfi", "--token-file", "/nowhere/token"], "/nowhere/token"),
+    ] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_acuity"))
+            .args(["publish", "--whip", "http://127.0.0.1:9/whip", "--once"])
+            .args(arguments)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        until("it ends", || child.try_wait().unwrap().is_some());
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(expected), "{arguments:?}: {said}");
+    }
+}

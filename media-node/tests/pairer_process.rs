@@ -172,9 +172,6 @@ fn it_can_open_neither_files_nor_sockets_and_its_memory_is_limited() {
         limits().lines().any(|line| line.starts_with("Max open files") && line.contains(" 3 "))
     });
     assert!(limits().lines().any(|line| line.starts_with("Max address space") && !line.contains("unlimited")));
-    let open: Vec<_> =
-        fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten().map(|entry| entry.file_name()).collect();
-    assert!(open.len() <= 3, "{open:?}");
     pairer.finish();
 }
 

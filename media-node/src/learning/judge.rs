@@ -1,7 +1,5 @@
 //! Judges offered weights: checks the bytes, measures them on fresh pairs, decides. Nothing the trainer claims counts.
 
-use std::sync::Arc;
-
 use proto::{
     StreamName,
     v1::{Checkpoint, Measurement, rejected::Reason},
@@ -9,7 +7,10 @@ use proto::{
 use sha2::{Digest, Sha256};
 use sr_net::{Network, Weights, WeightsError};
 
-use super::pair::Pair;
+use super::{
+    pair::{Pair, RecentPair},
+    registry::Live,
+};
 
 /// Fewer fresh pairs judge nobody.
 pub(crate) const LEAST_PAIRS: usize = 4;
@@ -20,6 +21,8 @@ pub(crate) const MOST_PAIRS: usize = 32;
 const LEAST_GAIN_DB: f64 = 0.02;
 /// Under the live checkpoint, on the same pairs.
 const MOST_LOSS_DB: f64 = 0.02;
+/// SSIM decides nothing and costs as much as the network: the newest few tell enough.
+const SSIM_PAIRS: usize = 4;
 /// SSIM's window.
 const LEAST_SSIM_SIDE: usize = 11;
 
@@ -78,28 +81,36 @@ pub(crate) fn check_offer(offer: &Checkpoint, stream: &StreamName, network: Netw
     })
 }
 
-/// Measures `weights` on `pairs` beside bicubic and, where there is one, the live checkpoint. Takes some milliseconds
-/// a pair.
-pub(crate) fn measure(weights: &Weights, live: Option<&Weights>, pairs: &[Arc<Pair>]) -> Measurement {
-    let mean = |of: &dyn Fn(&Pair) -> f64| pairs.iter().map(|pair| of(pair)).sum::<f64>() / pairs.len().max(1) as f64;
-    let enhanced: Vec<_> = pairs.iter().map(|pair| pair.enhanced(weights)).collect();
-    let (mut mse, mut ssim, mut bicubic_ssim) = (0.0, 0.0, 0.0);
-    let count = pairs.len().max(1) as f64;
-    for (pair, enhanced) in pairs.iter().zip(&enhanced) {
-        mse += sr_net::mse(enhanced, pair.hr()) / count;
-        if pair.hr().width() >= LEAST_SSIM_SIDE && pair.hr().height() >= LEAST_SSIM_SIDE {
-            ssim += sr_net::ssim(enhanced, pair.hr()) / count;
-            bicubic_ssim += sr_net::ssim(&pair.bicubic(), pair.hr()) / count;
-        }
-    }
+/// Measures `weights` on `pairs`, newest first, beside bicubic and, where there is one, the live checkpoint. Takes some
+/// milliseconds a pair.
+pub(crate) fn measure(weights: &Weights, live: Option<&Live>, pairs: &[RecentPair]) -> Measurement {
+    let mean_psnr_db = |mse: &dyn Fn(&RecentPair) -> f64| {
+        sr_net::psnr_of_mse_db(pairs.iter().map(mse).sum::<f64>() / pairs.len().max(1) as f64)
+    };
+    let live_mse = |live: &Live, recent: &RecentPair| {
+        recent.live_mse(live.checkpoint.version).unwrap_or_else(|| recent.pair.enhanced_mse(&live.weights))
+    };
+    let (bicubic_ssim, ssim) = measure_ssim(weights, &pairs[..pairs.len().min(SSIM_PAIRS)]);
     Measurement {
         patches: pairs.len() as u32,
-        bicubic_psnr_db: sr_net::psnr_of_mse_db(mean(&|pair| pair.bicubic_mse)),
-        psnr_db: sr_net::psnr_of_mse_db(mse),
-        live_psnr_db: live.map_or(0.0, |live| sr_net::psnr_of_mse_db(mean(&|pair| pair.enhanced_mse(live)))),
+        bicubic_psnr_db: mean_psnr_db(&|recent| recent.pair.bicubic_mse),
+        psnr_db: mean_psnr_db(&|recent| recent.pair.enhanced_mse(weights)),
+        live_psnr_db: live.map_or(0.0, |live| mean_psnr_db(&|recent| live_mse(live, recent))),
         bicubic_ssim,
         ssim,
     }
+}
+
+/// Mean SSIM of bicubic and of `weights`; 0 when no pair is large enough.
+fn measure_ssim(weights: &Weights, pairs: &[RecentPair]) -> (f64, f64) {
+    let large = |recent: &&RecentPair| recent.pair.hr().width().min(recent.pair.hr().height()) >= LEAST_SSIM_SIDE;
+    let pairs: Vec<_> = pairs.iter().filter(large).map(|recent| &recent.pair).collect();
+    let mean =
+        |ssim: &dyn Fn(&Pair) -> f64| pairs.iter().map(|pair| ssim(pair)).sum::<f64>() / pairs.len().max(1) as f64;
+    (
+        mean(&|pair| sr_net::ssim(&pair.bicubic(), pair.hr())),
+        mean(&|pair| sr_net::ssim(&pair.enhanced(weights), pair.hr())),
+    )
 }
 
 /// Whether weights with this measurement are good enough. The live checkpoint counts only while it is in use: one that

@@ -76,9 +76,25 @@ impl Pair {
     }
 }
 
+/// A remembered pair.
+#[derive(Clone, Debug)]
+pub(crate) struct RecentPair {
+    at: Duration,
+    pub(crate) pair: Arc<Pair>,
+    /// The version that was live when it came, and its mean squared error.
+    live: Option<(u64, f64)>,
+}
+
+impl RecentPair {
+    /// The mean squared error of `version`, when it was measured already.
+    pub(crate) fn live_mse(&self, version: u64) -> Option<f64> {
+        self.live.filter(|(measured, _)| *measured == version).map(|(_, mse)| mse)
+    }
+}
+
 /// The pairs of the last minute.
 #[derive(Debug, Default)]
-pub(crate) struct RecentPairs(VecDeque<(Duration, Arc<Pair>)>);
+pub(crate) struct RecentPairs(VecDeque<RecentPair>);
 
 impl RecentPairs {
     pub(crate) fn push(&mut self, now: Duration, pair: Arc<Pair>) {
@@ -86,18 +102,23 @@ impl RecentPairs {
         if self.0.len() == MAX_PAIRS {
             self.0.pop_front();
         }
-        self.0.push_back((now, pair));
+        self.0.push_back(RecentPair { at: now, pair, live: None });
     }
 
-    /// The newest `limit` pairs later than `stream_time`.
-    pub(crate) fn newer_than(&mut self, now: Duration, stream_time: u64, limit: usize) -> Vec<Arc<Pair>> {
+    pub(crate) fn remember_measured(&mut self, pair: &Arc<Pair>, live: (u64, f64)) {
+        if let Some(recent) = self.0.iter_mut().rev().find(|recent| Arc::ptr_eq(&recent.pair, pair)) {
+            recent.live = Some(live);
+        }
+    }
+
+    /// The newest `limit` pairs later than `stream_time`, newest first.
+    pub(crate) fn newer_than(&mut self, now: Duration, stream_time: u64, limit: usize) -> Vec<RecentPair> {
         self.forget_old(now);
-        let newest_first = self.0.iter().rev().map(|(_, pair)| pair);
-        newest_first.filter(|pair| pair.stream_time > stream_time).take(limit).cloned().collect()
+        self.0.iter().rev().filter(|recent| recent.pair.stream_time > stream_time).take(limit).cloned().collect()
     }
 
     fn forget_old(&mut self, now: Duration) {
-        while self.0.front().is_some_and(|(at, _)| now.saturating_sub(*at) > MAX_AGE) {
+        while self.0.front().is_some_and(|oldest| now.saturating_sub(oldest.at) > MAX_AGE) {
             self.0.pop_front();
         }
     }

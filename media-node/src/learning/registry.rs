@@ -13,7 +13,7 @@ use super::{
     gain::GainWindow,
     guard::{GuardChange, LiveGuard},
     judge::{self, LEAST_PAIRS, MOST_PAIRS, Refusal},
-    pair::{Pair, RecentPairs},
+    pair::{Pair, RecentPair, RecentPairs},
     scene::{FrameMarks, Scenes},
 };
 
@@ -35,7 +35,8 @@ pub(crate) struct LiveState {
 /// What an offer is measured on, and beside.
 #[derive(Clone, Debug)]
 pub(crate) struct Judgement {
-    pub(crate) pairs: Vec<Arc<Pair>>,
+    /// Newest first.
+    pub(crate) pairs: Vec<RecentPair>,
     /// While it is in use.
     pub(crate) live: Option<Live>,
 }
@@ -93,7 +94,10 @@ impl Registry {
     }
 
     /// `measured`: the live version at the time, and its mean squared error; `None`: nothing was live.
-    pub(crate) fn handle_measured(&mut self, now: Duration, pair: &Pair, measured: Option<(u64, f64)>) {
+    pub(crate) fn handle_measured(&mut self, now: Duration, pair: &Arc<Pair>, measured: Option<(u64, f64)>) {
+        if let Some(live) = measured {
+            self.pairs.remember_measured(pair, live);
+        }
         if let Some((version, mse)) = measured.filter(|(version, _)| Some(*version) == self.live_version()) {
             let change = self.guard.handle_measured(now, pair.bicubic_mse, mse);
             self.handle_guard(version, change);

@@ -84,11 +84,8 @@ impl CheckpointRegistry {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let (measured_weights, measured_on) = (Arc::clone(&weights), judgement.clone());
-        let measured = blocking(move || {
-            let live = measured_on.live.as_ref().map(|live| &*live.weights);
-            judge::measure(&measured_weights, live, &measured_on.pairs)
-        })
-        .await?;
+        let measure = move || judge::measure(&measured_weights, measured_on.live.as_ref(), &measured_on.pairs);
+        let measured = blocking(measure).await?;
         let version = match self.desk.update(|registry, _| registry.next_version(&judgement, &measured)) {
             Ok(version) => version,
             Err(refusal) => return Ok(Err(refusal)),

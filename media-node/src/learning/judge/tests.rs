@@ -1,8 +1,14 @@
+use std::{sync::Arc, time::Duration};
+
 use proto::v1;
 use sr_net::Precision;
 
 use super::*;
-use crate::learning::testing::{NETWORK, checkpoint, pair, sharpening, stream};
+use crate::learning::{
+    pair::RecentPairs,
+    store::usable,
+    testing::{NETWORK, checkpoint, pair, sharpening, stream},
+};
 
 fn refused(offer: &Checkpoint) -> Reason {
     check_offer(offer, &stream(), NETWORK).unwrap_err().reason
@@ -54,12 +60,15 @@ fn each_fault_of_an_offer_has_its_reason() {
 
 #[test]
 fn the_measurement_is_of_the_mean_error_of_the_collapsed_weights() {
-    let pairs: Vec<_> = (0..6).map(|time| pair(time, 0.2)).collect();
-    let exact = measure(&sharpening(0.2), Some(&Weights::zero(NETWORK)), &pairs);
+    let mut recent = RecentPairs::default();
+    (1..=6).for_each(|time| recent.push(Duration::ZERO, pair(time, 0.2)));
+    let pairs = recent.newer_than(Duration::ZERO, 0, MOST_PAIRS);
+    let live = usable(checkpoint(1, &Weights::zero(NETWORK)), NETWORK).unwrap();
+    let exact = measure(&sharpening(0.2), Some(&live), &pairs);
     assert_eq!((exact.patches, exact.psnr_db), (6, 100.0));
     assert!((exact.live_psnr_db - exact.bicubic_psnr_db).abs() < 1e-9, "zero weights are bicubic: {exact:?}");
     assert!(exact.ssim > 0.9999 && exact.bicubic_ssim < exact.ssim, "{exact:?}");
-    let mean = pairs.iter().map(|pair| pair.bicubic_mse).sum::<f64>() / 6.0;
+    let mean = pairs.iter().map(|recent| recent.pair.bicubic_mse).sum::<f64>() / 6.0;
     assert!((exact.bicubic_psnr_db - sr_net::psnr_of_mse_db(mean)).abs() < 1e-9);
 }
 
@@ -82,4 +91,16 @@ fn an_offer_must_beat_bicubic_and_not_be_worse_than_what_is_live() {
     assert_eq!(decided(30.0, 31.0, Some(31.01)), None);
     assert_eq!(decided(30.0, 31.0, Some(31.03)), Some(Reason::BelowLive));
     assert_eq!(decided(30.0, f64::NAN, None), Some(Reason::BelowBicubic), "what cannot be measured is no gain");
+}
+
+#[test]
+fn what_was_measured_when_a_pair_came_is_not_measured_again() {
+    let (mut recent, seen) = (RecentPairs::default(), pair(1, 0.2));
+    recent.push(Duration::ZERO, Arc::clone(&seen));
+    recent.remember_measured(&seen, (7, 12.5));
+    let measured = recent.newer_than(Duration::ZERO, 0, MOST_PAIRS);
+    let live = |version| usable(checkpoint(version, &Weights::zero(NETWORK)), NETWORK).unwrap();
+    let live_psnr_db = |version| measure(&sharpening(0.2), Some(&live(version)), &measured).live_psnr_db;
+    assert_eq!(live_psnr_db(7), sr_net::psnr_of_mse_db(12.5));
+    assert_ne!(live_psnr_db(8), live_psnr_db(7), "of another version it says nothing");
 }

@@ -25,7 +25,7 @@ fn see(registry: &mut Registry, at: f64, detail: f32, scene: u64) {
 
 fn offer(registry: &mut Registry, at: f64, trained_through: u64, weights: &Weights) -> Result<u64, Refusal> {
     let judgement = registry.start_judgement(seconds(at), trained_through)?;
-    let measured = measure(weights, judgement.live.as_ref().map(|live| &*live.weights), &judgement.pairs);
+    let measured = measure(weights, judgement.live.as_ref(), &judgement.pairs);
     let version = registry.next_version(&judgement, &measured)?;
     let mut accepted = live(version, weights);
     Arc::make_mut(&mut accepted.checkpoint).measured = Some(measured);

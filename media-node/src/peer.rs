@@ -21,6 +21,7 @@ use rtc::{
         event::{RTCDataChannelEvent, RTCPeerConnectionEvent, RTCTrackEvent},
         message::RTCMessage,
         state::{RTCIceConnectionState, RTCPeerConnectionState},
+        transport::RTCDtlsTransportState,
     },
     sansio::Protocol,
     shared::{TaggedBytesMut, TransportContext, TransportProtocol},
@@ -93,6 +94,7 @@ pub(crate) struct Peer {
     alive_at: Instant,
     next_timeout: Instant,
     connected: bool,
+    heard_dtls: bool,
     /// Why the peer is gone, if it is.
     gone: Option<&'static str>,
 }
@@ -109,6 +111,7 @@ impl Peer {
             alive_at: now,
             next_timeout: now,
             connected: false,
+            heard_dtls: false,
             gone: None,
         }
     }
@@ -134,6 +137,7 @@ impl Peer {
         if let Role::Publisher(ingress) = &mut self.role {
             ingress.count(kind, datagram);
         }
+        self.heard_dtls |= kind == Datagram::Dtls;
         let transport =
             TransportContext { local_addr, peer_addr: from, ecn: None, transport_protocol: TransportProtocol::UDP };
         let tagged = TaggedBytesMut { now, transport, message: BytesMut::from(datagram) };
@@ -199,9 +203,23 @@ impl Peer {
         while let Some(message) = self.connection.poll_read() {
             self.handle_message(now, message.message, events);
         }
+        if std::mem::take(&mut self.heard_dtls) && self.is_closed_by_peer() {
+            self.gone.get_or_insert("the peer closed the connection");
+        }
         self.send_all(sink);
         let timeout = self.connection.poll_timeout().unwrap_or(now + IDLE_TIMER);
         self.next_timeout = timeout.clamp(now + MIN_TIMER, now + IDLE_TIMER);
+    }
+
+    /// The stack has no event for it.
+    fn is_closed_by_peer(&mut self) -> bool {
+        let (receiver, sender) = (self.connection.get_receivers().next(), self.connection.get_senders().next());
+        let state = match (receiver, sender) {
+            (Some(id), _) => self.connection.rtp_receiver(id).and_then(|receiver| Some(receiver.transport()?.state())),
+            (_, Some(id)) => self.connection.rtp_sender(id).and_then(|sender| Some(sender.transport()?.state())),
+            (None, None) => None,
+        };
+        state == Some(RTCDtlsTransportState::Closed)
     }
 
     fn send_all(&mut self, sink: &mut dyn DatagramSink) {

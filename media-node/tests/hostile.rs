@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod hostile_peer;
+mod bare_peer;
 mod node;
 
 use std::{
@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hostile_peer::{HostilePeer, attribute};
+use bare_peer::{BarePeer, attribute};
 use node::{Node, Streaming, next_video, stream, until};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::mpsc;
@@ -73,7 +73,7 @@ fn crumbs(round: u32, total: u32) -> Vec<u8> {
     datagram
 }
 
-async fn send_crumbs(peer: &mut HostilePeer) {
+async fn send_crumbs(peer: &mut BarePeer) {
     for round in 0..700 {
         peer.send_raw(&crumbs(round, 700 * 55));
         if round % 50 == 0 {
@@ -85,11 +85,11 @@ async fn send_crumbs(peer: &mut HostilePeer) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handshake_in_forty_thousand_fragments_aborts_nothing() {
     let stage = Stage::set().await;
-    let mut before = HostilePeer::offer(&stage.whep(), false).await;
+    let mut before = BarePeer::offer(&stage.whep(), false).await;
     before.only_ice = true;
     before.run_for(Duration::from_millis(500)).await;
     send_crumbs(&mut before).await;
-    let mut after = HostilePeer::connect(&stage.whep(), false).await;
+    let mut after = BarePeer::connect(&stage.whep(), false).await;
     send_crumbs(&mut after).await;
     assert!(stage.node.metric("datagrams_refused_total{reason=\"handshake\"}").await > 100.0);
     stage.viewer_noticed_nothing().await;
@@ -130,7 +130,7 @@ async fn hostile_chunks_inside_dtls_neither_panic_nor_stall() {
     ];
     for (attack, change) in attacks {
         // The internal endpoint takes publishers of its own, so the source goes on.
-        let mut peer = HostilePeer::connect(&stage.node.internal_url("/whip/enhanced"), true).await;
+        let mut peer = BarePeer::connect(&stage.node.internal_url("/whip/enhanced"), true).await;
         *peer.sctp_change.lock().unwrap() = Some(change_marked_chunk(change));
         let refused = stage.node.metric("sctp_packets_refused_total").await;
         peer.send_marked();
@@ -144,7 +144,7 @@ async fn hostile_chunks_inside_dtls_neither_panic_nor_stall() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn forged_stun_changes_nothing_for_anyone() {
     let stage = Stage::set().await;
-    let mut peer = HostilePeer::connect(&stage.whep(), false).await;
+    let mut peer = BarePeer::connect(&stage.whep(), false).await;
     let username = format!("{}:{}", attribute(&peer.answer, "ice-ufrag"), attribute(&peer.offer, "ice-ufrag"));
     let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
     stranger.set_nonblocking(true).unwrap();
@@ -172,7 +172,7 @@ async fn forged_stun_changes_nothing_for_anyone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unauthentic_media_of_a_hundred_thousand_sources_leaves_no_trace() {
     let stage = Stage::set().await;
-    let mut peer = HostilePeer::connect(&stage.whep(), false).await;
+    let mut peer = BarePeer::connect(&stage.whep(), false).await;
     for ssrc in 0..100_000u32 {
         let kind = if ssrc % 2 == 0 { 201 } else { 102 };
         peer.send_raw(&[&[0x80, kind, 0, 9, 0, 0, 0, 1][..], &ssrc.to_be_bytes(), &[0; 30]].concat());
@@ -189,7 +189,7 @@ async fn unauthentic_media_of_a_hundred_thousand_sources_leaves_no_trace() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn noise_of_every_kind_is_survived() {
     let stage = Stage::set().await;
-    let mut peer = HostilePeer::connect(&stage.whep(), false).await;
+    let mut peer = BarePeer::connect(&stage.whep(), false).await;
     let mut random = StdRng::seed_from_u64(7);
     for round in 0..20_000 {
         let first = [0, 1, 20, 22, 23, 63, 64, 128, 129, 143, 191, 255][round % 12];
@@ -214,7 +214,7 @@ async fn noise_of_every_kind_is_survived() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_viewer_whose_address_changes_goes_on_watching() {
     let stage = Stage::set().await;
-    let mut peer = HostilePeer::connect(&stage.whep(), false).await;
+    let mut peer = BarePeer::connect(&stage.whep(), false).await;
     peer.run_until("it watches", |peer| peer.packets > 20).await;
     peer.rebind();
     let before = peer.packets;
@@ -225,7 +225,7 @@ async fn a_viewer_whose_address_changes_goes_on_watching() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damaged_offers_get_an_answer_and_never_an_error_of_the_server() {
     let stage = Stage::set().await;
-    let seed = HostilePeer::offer(&stage.whep(), false).await.offer.into_bytes();
+    let seed = BarePeer::offer(&stage.whep(), false).await.offer.into_bytes();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut random = StdRng::seed_from_u64(11);
     for _ in 0..300 {

@@ -1,5 +1,7 @@
 //! A peer built on the bare stack, with its own socket: it behaves until told otherwise.
 
+#![allow(dead_code, reason = "each test program uses a part")]
+
 use std::{
     net::{SocketAddr, UdpSocket},
     sync::{Arc, Mutex},
@@ -7,6 +9,7 @@ use std::{
 };
 
 use bytes::BytesMut;
+use rand::{RngExt, rngs::StdRng};
 use rtc::{
     crypto::{
         ActiveKeyExchange, AeadAlgorithm, AeadCipher, BlockCipherAlgorithm, CbcAlgorithm, CbcCipher, CryptoAlgorithm,
@@ -15,6 +18,7 @@ use rtc::{
     },
     data_channel::{RTCDataChannelId, RTCDataChannelInit},
     ice::candidate::{CandidateConfig, candidate_host::CandidateHostConfig},
+    media_stream::MediaStreamTrack,
     peer_connection::{
         RTCPeerConnection, RTCPeerConnectionBuilder,
         configuration::{
@@ -25,9 +29,12 @@ use rtc::{
         message::RTCMessage,
         sdp::RTCSessionDescription,
         state::RTCPeerConnectionState,
-        transport::{RTCIceCandidate, RTCIceCandidateInit},
+        transport::{RTCDtlsTransportState, RTCIceCandidate, RTCIceCandidateInit},
     },
-    rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit, rtp_sender::RtpCodecKind},
+    rtp_transceiver::{
+        RTCRtpTransceiverDirection, RTCRtpTransceiverInit,
+        rtp_sender::{RTCRtpCodec, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind},
+    },
     sansio::Protocol,
     shared::{TaggedBytesMut, TransportContext, TransportProtocol},
 };
@@ -37,7 +44,7 @@ use crate::node::PATIENCE;
 /// Changes an SCTP packet that is about to be sent; the checksum is made right afterwards.
 pub(crate) type SctpChange = Arc<Mutex<Option<Box<dyn FnMut(&mut [u8]) + Send>>>>;
 
-pub(crate) struct HostilePeer {
+pub(crate) struct BarePeer {
     pub(crate) connection: RTCPeerConnection,
     pub(crate) socket: UdpSocket,
     pub(crate) server: SocketAddr,
@@ -45,13 +52,17 @@ pub(crate) struct HostilePeer {
     pub(crate) answer: String,
     pub(crate) connected: bool,
     pub(crate) packets: u64,
+    /// Sequence numbers of the video that came, repaired or not, in order of arrival.
+    pub(crate) video_sequences: Vec<u16>,
     pub(crate) channel: Option<RTCDataChannelId>,
     pub(crate) sctp_change: SctpChange,
+    /// Loses each media datagram on its way in with this probability.
+    pub(crate) loses: Option<(f64, StdRng)>,
     /// Everything but STUN is kept back.
     pub(crate) only_ice: bool,
 }
 
-impl HostilePeer {
+impl BarePeer {
     /// A publisher has a data channel and offers to send; a viewer offers to receive.
     pub(crate) async fn offer(url: &str, publishes: bool) -> Self {
         let now = Instant::now();
@@ -72,21 +83,20 @@ impl HostilePeer {
             .with_interceptor_registry(interceptors)
             .build(now)
             .unwrap();
-        let direction = RTCRtpTransceiverDirection::Recvonly;
-        let init = RTCRtpTransceiverInit { direction, ..Default::default() };
-        connection.add_transceiver_from_kind(RtpCodecKind::Video, Some(init)).unwrap();
         if publishes {
+            connection.add_track(video_track()).unwrap();
             let init = RTCDataChannelInit { protocol: "acuity.v1".to_owned(), ..Default::default() };
             connection.create_data_channel("patches", Some(init)).unwrap();
+        } else {
+            let direction = RTCRtpTransceiverDirection::Recvonly;
+            let init = RTCRtpTransceiverInit { direction, ..Default::default() };
+            connection.add_transceiver_from_kind(RtpCodecKind::Video, Some(init)).unwrap();
         }
         let description = connection.create_offer(None).unwrap();
         connection.set_local_description(now, description).unwrap();
         connection.add_local_candidate(candidate(socket.local_addr().unwrap())).unwrap();
         connection.add_local_candidate(RTCIceCandidateInit::default()).unwrap();
-        let mut offer = connection.local_description().unwrap().sdp;
-        if publishes {
-            offer = offer.replace("a=recvonly", "a=sendonly");
-        }
+        let offer = connection.local_description().unwrap().sdp;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let request = client.post(url).header("content-type", "application/sdp").body(offer.clone());
         let response = request.send().await.unwrap();
@@ -100,12 +110,14 @@ impl HostilePeer {
             answer,
             connected: false,
             packets: 0,
+            video_sequences: Vec::new(),
+            loses: None,
             channel: None,
             sctp_change,
             only_ice: false,
         };
-        let description = peer.answer.replace("a=recvonly", "a=inactive");
-        peer.connection.set_remote_description(now, RTCSessionDescription::answer(description).unwrap()).unwrap();
+        let description = RTCSessionDescription::answer(peer.answer.clone()).unwrap();
+        peer.connection.set_remote_description(now, description).unwrap();
         peer
     }
 
@@ -138,6 +150,19 @@ impl HostilePeer {
         let _ = self.socket.send_to(datagram, self.server);
     }
 
+    pub(crate) fn is_closed_by_server(&mut self) -> bool {
+        let id = self.connection.get_receivers().next().unwrap();
+        let receiver = self.connection.rtp_receiver(id).unwrap();
+        receiver.transport().unwrap().state() == RTCDtlsTransportState::Closed
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.connection.close().unwrap();
+        while let Some(out) = self.connection.poll_write() {
+            let _ = self.socket.send_to(&out.message, out.transport.peer_addr);
+        }
+    }
+
     /// Sends from another port from now on, as after a NAT forgot the old one.
     pub(crate) fn rebind(&mut self) {
         self.socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -149,6 +174,12 @@ impl HostilePeer {
         let mut buffer = [0; 2048];
         while let Ok((length, from)) = self.socket.recv_from(&mut buffer) {
             if self.only_ice && buffer[0] > 3 {
+                continue;
+            }
+            if buffer[0] >= 128
+                && let Some((share, random)) = &mut self.loses
+                && random.random_bool(*share)
+            {
                 continue;
             }
             let message = BytesMut::from(&buffer[..length]);
@@ -175,7 +206,10 @@ impl HostilePeer {
             }
         }
         while let Some(message) = self.connection.poll_read() {
-            self.packets += u64::from(matches!(message.message, RTCMessage::RtpPacket(..)));
+            if let RTCMessage::RtpPacket(_, packet) = message.message {
+                self.packets += 1;
+                self.video_sequences.push(packet.header.sequence_number);
+            }
         }
         while let Some(out) = self.connection.poll_write() {
             let _ = self.socket.send_to(&out.message, out.transport.peer_addr);
@@ -193,6 +227,18 @@ impl HostilePeer {
 pub(crate) fn attribute<'a>(sdp: &'a str, name: &str) -> &'a str {
     let line = sdp.lines().find_map(|line| line.strip_prefix("a=")?.strip_prefix(name)?.strip_prefix(':'));
     line.unwrap_or_else(|| panic!("no {name} in {sdp}"))
+}
+
+fn video_track() -> MediaStreamTrack {
+    let codec = RTCRtpCodec {
+        mime_type: "video/H264".to_owned(),
+        clock_rate: 90_000,
+        sdp_fmtp_line: "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f".to_owned(),
+        ..Default::default()
+    };
+    let rtp_coding_parameters = RTCRtpCodingParameters { ssrc: Some(0x2222), ..Default::default() };
+    let encoding = RTCRtpEncodingParameters { rtp_coding_parameters, codec, ..Default::default() };
+    MediaStreamTrack::new("s".to_owned(), "v".to_owned(), "v".to_owned(), RtpCodecKind::Video, vec![encoding])
 }
 
 fn first_candidate(sdp: &str) -> SocketAddr {

@@ -1,7 +1,5 @@
 //! `acuity publish` and `acuity watch` against a real media-node.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod support;
 
 use std::{

@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     fn noise(width: usize, height: usize) -> Plane {
-        let samples = (0..width * height).map(|index| (index * 2_654_435_761 >> 7) as u8).collect();
+        let samples = (0..width * height).map(|index| ((index * 2_654_435_761) >> 7) as u8).collect();
         Plane::new(width, height, samples).unwrap()
     }
 

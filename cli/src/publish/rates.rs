@@ -1,4 +1,5 @@
-//! How the uplink is shared out: sound, then video up to what was asked for, then patches from what is left.
+//! How the uplink is shared out: sound and a few patches, then video up to what was asked for, then more patches from
+//! what is left.
 
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub(crate) struct Shares {
     pub(crate) patch_kbps: u32,
 }
 
+/// About one random patch a second: without any, nobody can judge what the enhanced picture is worth.
+const MIN_PATCH_KBPS: u32 = 8;
 /// The worst picture that is still sent.
 const MIN_VIDEO_KBPS: u32 = 20;
 /// RTP and SRTP around 50 packets of sound a second.
@@ -37,11 +40,12 @@ impl Wanted {
             return Shares { video_kbps: self.video_kbps, patch_kbps: self.patch_kbps };
         };
         let audio = if self.audio_kbps > 0 { self.audio_kbps + AUDIO_OVERHEAD_KBPS } else { 0 };
-        let left = estimate.saturating_sub(audio);
+        let few_patches = self.patch_kbps.min(MIN_PATCH_KBPS);
+        let left = estimate.saturating_sub(audio + few_patches);
         let carried = u64::from(left) * 100 / u64::from(100 + VIDEO_OVERHEAD_PERCENT);
         let video_kbps = self.video_kbps.min(u32::try_from(carried).unwrap_or(u32::MAX)).max(MIN_VIDEO_KBPS);
         let used = (u64::from(video_kbps) * u64::from(100 + VIDEO_OVERHEAD_PERCENT)).div_ceil(100);
-        let left = u32::try_from(u64::from(left).saturating_sub(used)).unwrap_or(u32::MAX);
+        let left = few_patches + u32::try_from(u64::from(left).saturating_sub(used)).unwrap_or(u32::MAX);
         Shares { video_kbps, patch_kbps: self.patch_kbps.min(left) }
     }
 }
@@ -89,21 +93,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sound_comes_first_then_video_then_patches() {
+    fn sound_and_a_few_patches_come_first_then_video_then_more_patches() {
         let wanted = Wanted { video_kbps: 800, audio_kbps: 49, patch_kbps: 80 };
         for (estimate, video_kbps, patch_kbps) in [
             (None, 800, 80),
             (Some(2000), 800, 80),
             (Some(984), 800, 80),
             (Some(944), 800, 40),
-            (Some(904), 800, 0),
-            (Some(484), 400, 0),
-            (Some(100), 34, 0),
-            (Some(64), 20, 0),
-            (Some(0), 20, 0),
+            (Some(912), 800, 8),
+            (Some(492), 400, 8),
+            (Some(108), 34, 8),
+            (Some(64), 20, 8),
+            (Some(0), 20, 8),
         ] {
             assert_eq!(wanted.share(estimate), Shares { video_kbps, patch_kbps }, "{estimate:?}");
         }
+    }
+
+    #[test]
+    fn without_patches_and_sound_all_is_the_videos() {
+        let wanted = Wanted { video_kbps: 800, audio_kbps: 0, patch_kbps: 0 };
+        assert_eq!(wanted.share(Some(420)), Shares { video_kbps: 400, patch_kbps: 0 });
     }
 
     #[test]

@@ -20,8 +20,7 @@ pub use opus::OpusEncoder;
 pub use picture::{Picture, VideoFrame};
 pub use source::{AudioSamples, Source, SourceItem, SourceOptions};
 
-/// Call once at the start of a program: registers devices, quietens FFmpeg's and x264's own log.
+/// Call once at the start of a program: quietens FFmpeg's and x264's own log.
 pub fn init() {
     ffmpeg_next::log::set_level(ffmpeg_next::log::Level::Fatal);
-    ffmpeg_next::device::register_all();
 }

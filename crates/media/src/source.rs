@@ -72,6 +72,8 @@ impl Source {
     /// # Errors
     /// When FFmpeg cannot open `input`, or it has no video.
     pub fn open(input: &str, options: SourceOptions) -> Result<Self, MediaError> {
+        // Here and not in `init`: devices bring more than a hundred libraries with them, and only sources need them.
+        ffmpeg::device::register_all();
         let pass = Pass::open(input, &options)?;
         let (size, frame_rate) = (pass.video.size(), decimated(pass.video.frame_rate(), options.frames_per_second));
         let ready = Interleave::new(pass.audio.is_some());

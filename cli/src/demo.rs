@@ -47,10 +47,10 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
     /// Bit rate of the published video
-    #[arg(long, value_name = "KBPS", default_value_t = 360)]
+    #[arg(long, value_name = "KBPS", default_value_t = 600)]
     video_kbps: u32,
     /// Bit rate of the patches beside it
-    #[arg(long, value_name = "KBPS", default_value_t = 40)]
+    #[arg(long, value_name = "KBPS", default_value_t = 60)]
     patch_kbps: u32,
     #[command(flatten)]
     up: UpArgs,

@@ -272,10 +272,10 @@ impl Peer {
             (Role::Publisher(ingress), RTCMessage::DataChannelMessage(channel, message)) => {
                 events.extend(ingress.message(channel, message.data));
             }
-            (Role::Viewer(_), RTCMessage::RtcpPacket(_, packets)) => {
-                if packets.iter().any(|packet| feedback::is_keyframe_request(packet.as_ref())) {
-                    events.push(PeerEvent::KeyframeRequest);
-                }
+            (Role::Viewer(_), RTCMessage::RtcpPacket(_, packets))
+                if packets.iter().any(|packet| feedback::is_keyframe_request(packet.as_ref())) =>
+            {
+                events.push(PeerEvent::KeyframeRequest);
             }
             _ => {}
         }
@@ -346,3 +346,6 @@ impl Peer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

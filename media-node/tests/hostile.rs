@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bare_peer::{BarePeer, attribute};
+use bare_peer::{BarePeer, Change, attribute};
 use node::{Node, Streaming, next_video, stream, until};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::sync::mpsc;
@@ -95,8 +95,11 @@ async fn a_handshake_in_forty_thousand_fragments_aborts_nothing() {
     stage.viewer_noticed_nothing().await;
 }
 
+/// What it is, and what it makes of a DATA chunk.
+type Attack = (&'static str, fn(&mut [u8]));
+
 /// Rewrites the chunk that holds the marked message.
-fn change_marked_chunk(change: impl Fn(&mut [u8]) + Send + 'static) -> Box<dyn FnMut(&mut [u8]) + Send> {
+fn change_marked_chunk(change: impl Fn(&mut [u8]) + Send + 'static) -> Change {
     Box::new(move |packet| {
         if packet.len() > 40 && packet[12] == 0 && packet[28] == 0xAA {
             change(&mut packet[12..]);
@@ -107,7 +110,7 @@ fn change_marked_chunk(change: impl Fn(&mut [u8]) + Send + 'static) -> Box<dyn F
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_chunks_inside_dtls_neither_panic_nor_stall() {
     let stage = Stage::set().await;
-    let attacks: [(&str, fn(&mut [u8])); 4] = [
+    let attacks: [Attack; 4] = [
         ("channel control of type 0, too short", |chunk| {
             chunk[2..4].copy_from_slice(&[0, 18]);
             chunk[12..16].copy_from_slice(&50u32.to_be_bytes());

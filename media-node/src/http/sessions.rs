@@ -6,7 +6,7 @@ use axum::{
     body::Bytes,
     extract::{Path, Query, State},
     http::{
-        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        HeaderMap, HeaderName, StatusCode,
         header::{ACCEPT, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION, RETRY_AFTER},
     },
     response::{IntoResponse, Response},
@@ -53,10 +53,23 @@ impl Endpoint {
 }
 
 /// A refusal with a reason for people.
-type Refused = (StatusCode, HeaderMap, String);
+pub(super) struct Refused {
+    status: StatusCode,
+    retry_after_seconds: Option<u8>,
+    reason: String,
+}
 
 fn refused(status: StatusCode, reason: impl Into<String>) -> Refused {
-    (status, HeaderMap::new(), format!("{}\n", reason.into()))
+    Refused { status, retry_after_seconds: None, reason: reason.into() }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, format!("{}\n", self.reason)).into_response();
+        let retry_after = self.retry_after_seconds.map(|seconds| (RETRY_AFTER, u16::from(seconds).into()));
+        response.headers_mut().extend(retry_after);
+        response
+    }
 }
 
 #[derive(Deserialize)]
@@ -112,18 +125,17 @@ async fn join(
     Ok((StatusCode::CREATED, head, sdp).into_response())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn join_refusal(error: JoinError) -> Refused {
-    let (status, retry_after) = match &error {
+    let (status, retry_after_seconds) = match &error {
         JoinError::Offer(OfferError::Malformed(_)) => (StatusCode::BAD_REQUEST, None),
         JoinError::Offer(OfferError::Unsupported(_)) => (StatusCode::NOT_ACCEPTABLE, None),
-        JoinError::PublisherLive => (StatusCode::CONFLICT, Some("2")),
-        JoinError::NothingToShow => (StatusCode::CONFLICT, Some("1")),
-        JoinError::TooManyViewers => (StatusCode::SERVICE_UNAVAILABLE, Some("5")),
-        JoinError::Ending => (StatusCode::SERVICE_UNAVAILABLE, Some("1")),
+        JoinError::PublisherLive => (StatusCode::CONFLICT, Some(2)),
+        JoinError::NothingToShow => (StatusCode::CONFLICT, Some(1)),
+        JoinError::TooManyViewers => (StatusCode::SERVICE_UNAVAILABLE, Some(5)),
+        JoinError::Ending => (StatusCode::SERVICE_UNAVAILABLE, Some(1)),
     };
-    let mut refusal = refused(status, error.to_string());
-    refusal.1.extend(retry_after.map(|seconds| (RETRY_AFTER, HeaderValue::from_static(seconds))));
-    refusal
+    Refused { status, retry_after_seconds, reason: error.to_string() }
 }
 
 /// Candidates of the client. A lite agent does not need them, so a right fragment changes nothing; another ICE session

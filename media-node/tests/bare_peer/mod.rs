@@ -42,7 +42,8 @@ use rtc::{
 use crate::node::PATIENCE;
 
 /// Changes an SCTP packet that is about to be sent; the checksum is made right afterwards.
-pub(crate) type SctpChange = Arc<Mutex<Option<Box<dyn FnMut(&mut [u8]) + Send>>>>;
+pub(crate) type Change = Box<dyn FnMut(&mut [u8]) + Send>;
+type SctpChange = Arc<Mutex<Option<Change>>>;
 
 pub(crate) struct BarePeer {
     pub(crate) connection: RTCPeerConnection,

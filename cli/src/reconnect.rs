@@ -11,7 +11,14 @@ pub(crate) struct Reconnect {
     backoff: Backoff,
     /// What was said last: a server that stays away is not news.
     said: Option<String>,
+    /// 409 in a row
+    conflicts: u32,
 }
+
+/// After a restart of the media-node, viewers and publisher come back together: who comes too early asks again soon,
+/// whatever the answer says, a few times.
+const EARLY_TRIES: u32 = 4;
+const EARLY_WAIT: Duration = Duration::from_millis(250);
 
 impl Reconnect {
     /// A session stands.
@@ -26,6 +33,10 @@ impl Reconnect {
     pub(crate) fn next_try(&mut self, error: &SignallingError, random: f64) -> anyhow::Result<Duration> {
         let wanted = match error {
             SignallingError::Forbidden { .. } => bail!("{error}"),
+            SignallingError::Later { status: 409, after, .. } if self.conflicts < EARLY_TRIES => {
+                self.conflicts += 1;
+                EARLY_WAIT.min(*after)
+            }
             SignallingError::Later { after, .. } => *after,
             _ => Duration::ZERO,
         };
@@ -54,12 +65,21 @@ mod tests {
         let mut reconnect = Reconnect::default();
         let away = SignallingError::Unreachable("connection refused".into());
         assert_eq!(reconnect.next_try(&away, 0.5).unwrap(), Duration::ZERO);
-        let later = SignallingError::Later { status: 409, after: Duration::from_secs(2), detail: "live".into() };
-        assert_eq!(reconnect.next_try(&later, 0.5).unwrap(), Duration::from_secs(2));
+        let later = SignallingError::Later { status: 503, after: Duration::from_secs(7), detail: "full".into() };
+        assert_eq!(reconnect.next_try(&later, 0.5).unwrap(), Duration::from_secs(7));
         let forbidden = SignallingError::Forbidden { status: 401, detail: "wrong token".into() };
         assert!(reconnect.next_try(&forbidden, 0.5).unwrap_err().to_string().contains("wrong token"));
         reconnect.succeeded();
         assert_eq!(reconnect.next_try(&away, 0.5).unwrap(), Duration::ZERO);
+    }
+
+    #[test]
+    fn who_comes_too_early_asks_again_soon_and_then_as_told() {
+        let mut reconnect = Reconnect::default();
+        let early = SignallingError::Later { status: 409, after: Duration::from_secs(2), detail: "nothing".into() };
+        let first: Duration = (0..4).map(|_| reconnect.next_try(&early, 0.0).unwrap()).sum();
+        assert_eq!(first, Duration::from_secs(1));
+        assert_eq!(reconnect.next_try(&early, 0.0).unwrap(), Duration::from_secs(2));
     }
 
     #[test]

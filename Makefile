@@ -2,7 +2,8 @@
 
 bin = $(shell cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release
 
-demo_options = $(if $(RUN_SECONDS),--seconds $(RUN_SECONDS)) $(if $(CLIP),--clip $(CLIP)) $(DEMO)
+CLIP = clips/big-buck-bunny.mp4
+demo_options = --clip $(CLIP) $(if $(RUN_SECONDS),--seconds $(RUN_SECONDS)) $(DEMO)
 
 help: ## this text
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use rand::{RngExt, rngs::StdRng};
 use rtc::{
     crypto::{
@@ -31,6 +31,7 @@ use rtc::{
         state::RTCPeerConnectionState,
         transport::{RTCDtlsTransportState, RTCIceCandidate, RTCIceCandidateInit},
     },
+    rtp,
     rtp_transceiver::{
         RTCRtpTransceiverDirection, RTCRtpTransceiverInit,
         rtp_sender::{RTCRtpCodec, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind},
@@ -39,7 +40,8 @@ use rtc::{
     shared::{TaggedBytesMut, TransportContext, TransportProtocol},
 };
 
-use crate::node::PATIENCE;
+const VIDEO_SSRC: u32 = 0x2222;
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Changes an SCTP packet that is about to be sent; the checksum is made right afterwards.
 pub(crate) type Change = Box<dyn FnMut(&mut [u8]) + Send>;
@@ -217,6 +219,23 @@ impl BarePeer {
         }
     }
 
+    /// Sends a packet of the video track.
+    pub(crate) fn send_video(&mut self, sequence: u16, timestamp: u32, marker: bool, payload: Bytes) {
+        let id = self.connection.get_senders().next().unwrap();
+        let mut sender = self.connection.rtp_sender(id).unwrap();
+        let payload_type = sender.get_parameters().rtp_parameters.codecs[0].payload_type;
+        let header = rtp::Header {
+            version: 2,
+            marker,
+            payload_type,
+            sequence_number: sequence,
+            timestamp,
+            ssrc: VIDEO_SSRC,
+            ..Default::default()
+        };
+        sender.write_rtp(Instant::now(), rtp::Packet { header, payload }).unwrap();
+    }
+
     /// A user message of 200 bytes that begins with 0xAA: what `sctp_change` looks for.
     pub(crate) fn send_marked(&mut self) {
         let channel = self.channel.unwrap();
@@ -237,7 +256,7 @@ fn video_track() -> MediaStreamTrack {
         sdp_fmtp_line: "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f".to_owned(),
         ..Default::default()
     };
-    let rtp_coding_parameters = RTCRtpCodingParameters { ssrc: Some(0x2222), ..Default::default() };
+    let rtp_coding_parameters = RTCRtpCodingParameters { ssrc: Some(VIDEO_SSRC), ..Default::default() };
     let encoding = RTCRtpEncodingParameters { rtp_coding_parameters, codec, ..Default::default() };
     MediaStreamTrack::new("s".to_owned(), "v".to_owned(), "v".to_owned(), RtpCodecKind::Video, vec![encoding])
 }

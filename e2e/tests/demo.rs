@@ -22,17 +22,27 @@ async fn demo(data_dir: &Path, seconds: u32) -> (String, bool) {
     (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.success())
 }
 
+/// The numbers of one line of the summary.
+fn numbers(summary: &str, head: &str) -> Vec<f64> {
+    let line = summary.lines().find(|line| line.trim_start().starts_with(head)).unwrap_or_default();
+    line.split(|c: char| !c.is_ascii_digit() && c != '.').filter_map(|word| word.parse().ok()).collect()
+}
+
 #[tokio::test]
-async fn the_demo_succeeds_without_a_terminal_and_a_second_run_goes_on_where_it_ended() {
+async fn the_demo_learns_without_a_terminal_and_a_second_run_goes_on_where_it_ended() {
     let _alone = alone().await;
     let data_dir = tempfile::tempdir().unwrap();
     let (summary, success) = demo(data_dir.path(), 60).await;
-    assert!(success, "{summary}");
+    assert!(numbers(&summary, "in use with gain")[0] >= 10.0, "{summary}");
+    // A busy machine shows fewer frames, and then the demo may not call itself a success.
+    let [shown, expected, percent] = numbers(&summary, "frames shown")[..] else { panic!("{summary}") };
+    assert!(shown > 0.0 && shown <= expected, "{summary}");
+    assert_eq!(success, percent >= 95.0, "{summary}");
 
     let (summary, _) = demo(data_dir.path(), 12).await;
-    let first_version = summary.lines().find(|line| line.contains("newest in use")).unwrap_or_default();
-    assert!(!first_version.ends_with("is 0"), "{summary}");
-    assert!(!summary.contains("first enhanced frame   never"), "{summary}");
+    let [_, newest] = numbers(&summary, "checkpoints accepted")[..] else { panic!("{summary}") };
+    assert!(newest > 0.0, "{summary}");
+    assert!(!numbers(&summary, "first enhanced frame").is_empty(), "{summary}");
 }
 
 #[tokio::test]

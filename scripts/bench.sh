@@ -6,5 +6,5 @@ cd "$(dirname "$0")/.."
 export ACUITY_BIN=${1:?folder of the programs}
 rm -rf target/bench
 mkdir -p target/bench
-cargo bench --locked --workspace
+cargo bench --locked --workspace --bench '*'
 python3 scripts/bench-table.py target/bench/*.json

@@ -35,9 +35,9 @@ async fn the_demo_learns_without_a_terminal_and_a_second_run_goes_on_where_it_en
     let (summary, success) = demo(data_dir.path(), 60).await;
     assert!(numbers(&summary, "in use with gain")[0] >= 10.0, "{summary}");
     // A busy machine shows fewer frames, and then the demo may not call itself a success.
-    let [shown, expected, percent] = numbers(&summary, "frames shown")[..] else { panic!("{summary}") };
+    let [shown, expected, ..] = numbers(&summary, "frames shown")[..] else { panic!("{summary}") };
     assert!(shown > 0.0 && shown <= expected, "{summary}");
-    assert_eq!(success, percent >= 95.0, "{summary}");
+    assert_eq!(success, shown >= 0.95 * expected, "{summary}");
 
     let (summary, _) = demo(data_dir.path(), 12).await;
     let [_, newest] = numbers(&summary, "checkpoints accepted")[..] else { panic!("{summary}") };

@@ -7,12 +7,14 @@ use crate::unwrap::nearest;
 /// Maps RTP timestamps of a publisher session's track to stream time: a counter of the same clock rate that goes on,
 /// by the wall time that passed, when another session takes over.
 ///
-/// - The first session sets it: its first timestamp is taken over, plus 2^32.
+/// - The first session sets it: its first timestamp is taken over, in the lap of 2^32 that [`Self::begin_in_lap`] named.
 /// - Within a session the mapping is one constant offset; only the first packet of a session moves it.
 /// - A later session's first packet is later than every packet of the sessions before.
 #[derive(Clone, Debug)]
 pub struct Timeline {
     clock_rate: u32,
+    /// Added to the first timestamp of all sessions.
+    first_lap: u64,
     session: Option<Session>,
     /// Stream time of the newest packet of all sessions, and when it was seen.
     newest: Option<(u64, Duration)>,
@@ -36,7 +38,13 @@ impl Timeline {
     /// `clock_rate` in Hz: 90,000 for video, 48,000 for Opus.
     #[must_use]
     pub fn new(clock_rate: u32) -> Self {
-        Self { clock_rate, session: None, newest: None }
+        Self { clock_rate, first_lap: LAP, session: None, newest: None }
+    }
+
+    /// The very first timestamp is of this lap of 2^32 (from 1 on). Who forgets the timeline and begins another one in
+    /// a later lap is not earlier than before.
+    pub fn begin_in_lap(&mut self, lap: u32) {
+        self.first_lap = u64::from(lap.clamp(1, LAST_LAP)) * LAP;
     }
 
     /// A session begins; its first timestamp goes on from the last one of the session before by the time passed.
@@ -46,7 +54,7 @@ impl Timeline {
 
     /// Stream time of an RTP timestamp of the current session, seen at `now` (since any fixed point).
     pub fn map(&mut self, now: Duration, rtp_timestamp: u32) -> u64 {
-        let first = FIRST_LAP + u64::from(rtp_timestamp);
+        let first = self.first_lap + u64::from(rtp_timestamp);
         let begins_at = match self.newest {
             None => first,
             Some((newest, seen_at)) => newest + self.ticks(now.saturating_sub(seen_at)).max(1),
@@ -74,8 +82,10 @@ impl Timeline {
     }
 }
 
-/// Half of it below the first timestamp is room for older ones.
-const FIRST_LAP: u64 = 1 << 32;
+/// What RTP timestamps wrap at. Half of the first lap, below the first timestamp, is room for older ones.
+const LAP: u64 = 1 << 32;
+/// Leaves as much room again for the timeline to go on.
+const LAST_LAP: u32 = 1 << 31;
 
 #[cfg(test)]
 mod tests {
@@ -91,6 +101,21 @@ mod tests {
         assert_eq!(first as u32, u32::MAX - 999);
         assert_eq!(timeline.map(Duration::from_millis(33), 2_000), first + 3_000);
         assert_eq!(timeline.map(Duration::from_millis(34), u32::MAX), first + 999, "a late packet");
+    }
+
+    #[test]
+    fn a_timeline_that_begins_in_a_later_lap_is_later_and_looks_the_same_on_the_wire() {
+        let mut before = Timeline::new(VIDEO);
+        let last = before.map(Duration::ZERO, u32::MAX) + 90_000;
+        let mut after = Timeline::new(VIDEO);
+        after.begin_in_lap(3);
+        let first = after.map(Duration::ZERO, 7);
+        assert!(first > last);
+        assert_eq!(first as u32, 7);
+        after.begin_in_lap(9);
+        assert_eq!(after.map(Duration::from_secs(1), 90_007), first + 90_000, "it has begun");
+        after.start_session();
+        assert_eq!(after.map(Duration::from_secs(2), 5), first + 180_000);
     }
 
     #[test]

@@ -8,6 +8,8 @@ use super::TrackKind;
 
 /// Seconds from 1900 to 1970.
 const NTP_TO_UNIX_SECONDS: u64 = 2_208_988_800;
+/// Laps of stream time are counted from 2025 on.
+const FIRST_LAP_UNIX_SECONDS: u64 = 1_735_689_600;
 
 /// The timelines of the source's two tracks; they outlive its sessions.
 #[derive(Debug)]
@@ -43,8 +45,14 @@ impl Clocks {
         self.audio.start_session();
     }
 
+    /// Also says where a timeline begins: the lap of the second, so that trainers, whose patches outlive this process,
+    /// see later stream times from the next one. (A lap lasts 13 h.)
     pub(super) fn set_unix_time(&mut self, now: Duration, unix_us: u64) {
         self.unix_us_at_zero = unix_us.saturating_sub(micros(now));
+        let lap = (unix_us / 1_000_000).saturating_sub(FIRST_LAP_UNIX_SECONDS);
+        let lap = u32::try_from(lap).unwrap_or(u32::MAX);
+        self.video.timeline.begin_in_lap(lap);
+        self.audio.timeline.begin_in_lap(lap);
     }
 
     /// When a picture was captured, in Unix microseconds: by the publisher's reports, before the first of them by its
@@ -168,6 +176,18 @@ mod tests {
         assert_eq!(clocks.captured_at_unix_us(first - 9_000), (NOON_UNIX + 1) * 1_000_000 - 100_000);
         clocks.video.handle_report(NOON_NTP, 7);
         assert_eq!(clocks.captured_at_unix_us(first + 9_000), NOON_UNIX * 1_000_000 + 100_000);
+    }
+
+    #[test]
+    fn stream_time_goes_on_when_the_process_begins_again() {
+        let first_time = |unix_seconds: u64, rtp_timestamp| {
+            let mut clocks = Clocks::new();
+            clocks.set_unix_time(Duration::ZERO, unix_seconds * 1_000_000);
+            clocks.video.map(Duration::ZERO, rtp_timestamp)
+        };
+        let before = first_time(NOON_UNIX, u32::MAX);
+        let after = first_time(NOON_UNIX + 2, 0);
+        assert!(after > before + 2 * 90_000);
     }
 
     #[test]

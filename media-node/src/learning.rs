@@ -120,7 +120,7 @@ pub fn spawn(
     let loop_ = Loop {
         scale,
         desk: desk.clone(),
-        admission: Admission::new(&patches),
+        admission: Admission::new(scale, &patches),
         pairer: Pairer::new(pairer_program.unwrap_or_else(pairer::find_program)),
         control: Control::new(scale, patches, bus.is_some()),
         outbox: bus.map(|bus| Outbox::spawn(bus, stream.clone(), desk.clone())),
@@ -207,8 +207,9 @@ impl Loop {
             FromRelay::AccessUnit { stream_time, keyframe, data, .. } => {
                 self.pairer.handle_access_unit(stream_time, keyframe, data);
             }
-            FromRelay::Hello { session, .. } => {
+            FromRelay::Hello { session, hello } => {
                 self.publisher = Some(session);
+                self.admission.handle_hello(hello);
                 self.control.forget();
                 self.handle_tick();
             }

@@ -1,8 +1,9 @@
-//! What is taken from a publisher: no more patches, and no larger ones, than it was asked for, with some slack.
+//! What is taken from a publisher: patches of the stream's scale, no more and no larger ones than it was asked for, with
+//! some slack.
 
 use std::time::Duration;
 
-use proto::v1::PublisherPatch;
+use proto::v1::{PublisherHello, PublisherPatch};
 use settings::PatchSettings;
 
 use super::wire::MAX_PATCH_PIXELS;
@@ -15,6 +16,8 @@ const SLACK: f64 = 1.25;
 /// A bucket of patches and one of bytes, each holding a second's worth.
 #[derive(Debug)]
 pub(crate) struct Admission {
+    scale: u32,
+    wrong_scale: bool,
     patches: Bucket,
     bytes: Bucket,
 }
@@ -27,17 +30,33 @@ struct Bucket {
 }
 
 impl Admission {
-    pub(crate) fn new(settings: &PatchSettings) -> Self {
+    pub(crate) fn new(scale: u32, settings: &PatchSettings) -> Self {
         let bytes_per_second = f64::from(settings.max_kbps) * 125.0;
         Self {
+            scale,
+            wrong_scale: false,
             patches: Bucket::new(f64::from(settings.per_second) * SLACK),
             bytes: Bucket::new(bytes_per_second * SLACK),
+        }
+    }
+
+    /// The patches that follow are of this publisher. Cut at another scale they would fit other places of the picture
+    /// than their own: a residual is like anything.
+    pub(crate) fn handle_hello(&mut self, hello: PublisherHello) {
+        // In a message of proto3, 0 is "not said".
+        self.wrong_scale = hello.scale != 0 && hello.scale != self.scale;
+        if self.wrong_scale {
+            let (published, expected) = (hello.scale, self.scale);
+            tracing::warn!(published, expected, "no patch of this publisher is taken: it publishes at another scale");
         }
     }
 
     /// # Errors
     /// The reason it is counted under.
     pub(crate) fn admit(&mut self, now: Duration, patch: &PublisherPatch) -> Result<(), &'static str> {
+        if self.wrong_scale {
+            return Err("wrong_scale");
+        }
         let pixels = patch.rect.as_ref().map_or(0, |rect| u64::from(rect.width) * u64::from(rect.height));
         if patch.luma.len() > MAX_PATCH_BYTES || pixels > MAX_PATCH_PIXELS {
             return Err("oversized");
@@ -79,7 +98,7 @@ mod tests {
     }
 
     fn admitted(per_second: u32, bytes: usize) -> usize {
-        let mut admission = Admission::new(&PatchSettings::default());
+        let mut admission = Admission::new(2, &PatchSettings::default());
         let patches = 10 * u64::from(per_second);
         let at = |index| Duration::from_secs(10) * index as u32 / patches as u32;
         (0..patches).filter(|&index| admission.admit(at(index), &patch(96, bytes)).is_ok()).count()
@@ -93,8 +112,17 @@ mod tests {
     }
 
     #[test]
+    fn patches_of_a_publisher_with_another_scale_are_refused() {
+        let mut admission = Admission::new(2, &PatchSettings::default());
+        for (scale, expected) in [(3, Err("wrong_scale")), (2, Ok(())), (4, Err("wrong_scale")), (0, Ok(()))] {
+            admission.handle_hello(PublisherHello { scale, ..Default::default() });
+            assert_eq!(admission.admit(Duration::ZERO, &patch(96, 100)), expected, "scale {scale}");
+        }
+    }
+
+    #[test]
     fn oversized_patches_are_refused() {
-        let mut admission = Admission::new(&PatchSettings::default());
+        let mut admission = Admission::new(2, &PatchSettings::default());
         assert_eq!(admission.admit(Duration::ZERO, &patch(96, 17_000)), Err("oversized"));
         assert_eq!(admission.admit(Duration::ZERO, &patch(u32::MAX, 100)), Err("oversized"));
         assert_eq!(admission.admit(Duration::ZERO, &patch(256, 100)), Ok(()));

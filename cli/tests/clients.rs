@@ -80,6 +80,14 @@ fn a_clip_is_published_watched_and_recorded_with_its_sound() {
 }
 
 #[test]
+fn a_publisher_at_another_scale_than_the_streams_sends_no_patches() {
+    let node = MediaNode::start(&["--scale", "2"]);
+    let publisher = publish(&node, &["--scale", "4", "--congestion-control", "off"]);
+    until("frames are sent", || publisher.number("frames") > 90);
+    assert_eq!(publisher.number("patches"), 0);
+}
+
+#[test]
 fn after_kill_minus_nine_of_the_media_node_both_are_back() {
     let mut node = MediaNode::start(&[]);
     let publisher = publish(&node, &[]);

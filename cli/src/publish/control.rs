@@ -59,6 +59,9 @@ impl PatchOptions {
     }
 
     fn within(&self, own: PatchPlan, control: &PatchControl) -> Option<PatchPlan> {
+        if other_scale(control, self.scale).is_some() {
+            return None;
+        }
         let wanted_size = control.patch_size_pixels as usize;
         let size_works = wanted_size > 0 && wanted_size <= MAX_SIZE && wanted_size.is_multiple_of(2 * self.scale);
         let plan = PatchPlan {
@@ -80,6 +83,11 @@ impl PatchOptions {
             Want::Unspecified | Want::All => Some(plan),
         }
     }
+}
+
+/// The stream's scale, where it is another than this publisher's: patches are of no use then.
+pub(crate) fn other_scale(control: &PatchControl, scale: usize) -> Option<u32> {
+    Some(control.scale).filter(|&wanted| wanted != 0 && wanted as usize != scale)
 }
 
 #[cfg(test)]
@@ -131,6 +139,12 @@ mod tests {
         let want = |want: Want| controlled(PatchControl { want: want.into(), ..Default::default() });
         assert_eq!(want(Want::RandomOnly), Some(PatchPlan { per_second: 2.0, random_share: 1.0, ..own() }));
         assert_eq!(want(Want::None), None);
+    }
+
+    #[test]
+    fn patches_are_sent_at_the_streams_scale_only() {
+        assert_eq!(controlled(PatchControl { scale: 2, ..Default::default() }), Some(own()));
+        assert_eq!(controlled(PatchControl { scale: 3, ..Default::default() }), None);
     }
 
     #[test]

@@ -3,15 +3,16 @@
 use std::{
     path::PathBuf,
     sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
 };
 
-use proto::v1::{PatchChannelMessage, PublisherHello, patch_channel_message::Kind};
+use proto::v1::{PatchChannelMessage, PatchControl, PublisherHello, patch_channel_message::Kind};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use webrtc_client::{PublishOptions, Publisher, PublisherEvent};
 
 use super::{
-    control::Heard,
+    control::{Heard, other_scale},
     shared::{Shared, count, plus},
 };
 use crate::reconnect::{Reconnect, read_token};
@@ -23,6 +24,9 @@ pub(crate) struct Sessions {
     pub(crate) token_file: Option<PathBuf>,
     pub(crate) hello: PublisherHello,
 }
+
+/// The channel may lose the hello or its answer, and without a hello no patch is taken.
+const HELLO_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// How a session ended.
 enum End {
@@ -81,18 +85,27 @@ impl Sessions {
         shared.publisher.send_replace(Some(publisher.clone()));
         shared.keyframe_wanted.store(true, Relaxed);
         count(&shared.counters.sessions);
+        let mut unheard = tokio::time::interval(HELLO_AGAIN_AFTER);
         let end = loop {
             let event = tokio::select! {
                 event = events.recv() => event,
                 () = finish.cancelled() => break End::Asked,
+                _ = unheard.tick() => {
+                    if matches!(*shared.heard.borrow(), Heard::Nothing(_)) {
+                        self.greet(&publisher);
+                    }
+                    continue;
+                }
             };
             match event {
                 Some(PublisherEvent::KeyframeWanted) => shared.keyframe_wanted.store(true, Relaxed),
-                Some(PublisherEvent::ChannelOpen) => self.greet(&publisher),
+                Some(PublisherEvent::ChannelOpen) => {
+                    self.greet(&publisher);
+                    shared.heard.send_replace(Heard::Nothing(shared.now()));
+                    unheard.reset();
+                }
                 Some(PublisherEvent::ChannelMessage(message)) => match message.kind {
-                    Some(Kind::Control(control)) => {
-                        shared.heard.send_replace(Heard::Control(control));
-                    }
+                    Some(Kind::Control(control)) => self.obey(control),
                     Some(Kind::Moved(moved)) => {
                         tracing::info!(url = moved.url, "the stream moves");
                         break End::Moved(moved.url);
@@ -114,11 +127,17 @@ impl Sessions {
     }
 
     fn greet(&self, publisher: &Publisher) {
-        let shared = &self.shared;
         if !publisher.send_message(&PatchChannelMessage { kind: Some(Kind::Hello(self.hello)) }) {
             tracing::warn!("the media-node was not told what to expect");
         }
-        shared.heard.send_replace(Heard::Nothing(shared.now()));
+    }
+
+    fn obey(&self, control: PatchControl) {
+        let first = !matches!(*self.shared.heard.borrow(), Heard::Control(_));
+        if first && let Some(wanted) = other_scale(&control, self.hello.scale as usize) {
+            tracing::warn!("no patches are sent: the stream is enhanced by {wanted}; publish with --scale {wanted}");
+        }
+        self.shared.heard.send_replace(Heard::Control(control));
     }
 
     async fn leave(&self, publisher: Arc<Publisher>) {

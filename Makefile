@@ -40,8 +40,8 @@ deny: setup-tests ## licences, bans and sources of all dependencies
 fuzz: setup ## every fuzz target for FUZZ_SECONDS (default 30); needs a nightly toolchain and cargo-fuzz
 	@scripts/fuzz.sh
 
-bench: build setup-tests ## all benchmarks, as one table
-	@scripts/bench.sh $(bin)
+bench: build ## all benchmarks, as one table
+	@scripts/bench.sh
 
 clean: ## remove what was built; the cache folder stays
 	cargo clean

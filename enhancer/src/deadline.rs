@@ -9,12 +9,25 @@ use std::{
 #[derive(Debug, Default)]
 pub(crate) struct Deadline {
     samples: VecDeque<(Instant, Duration)>,
+    rest: Option<Rest>,
+}
+
+/// The network was too slow, and is not asked again before.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    until: Instant,
+    length: Duration,
+    over: bool,
 }
 
 /// The most frames that are remembered.
 const WINDOW: usize = 100;
-/// Older ones are forgotten, so that after a slow spell the network is tried again.
+/// Older ones are forgotten.
 const MEMORY: Duration = Duration::from_secs(5);
+/// After a slow spell the network is tried again soon, for a hiccup costs few frames then; where it is slow again, twice
+/// as late each time, for every try may be a frame that comes late.
+const FIRST_REST: Duration = Duration::from_millis(500);
+const LONGEST_REST: Duration = Duration::from_secs(4);
 
 impl Deadline {
     /// The network took `took` for a frame that was ready at `now`.
@@ -39,7 +52,30 @@ impl Deadline {
         while self.samples.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) > MEMORY) {
             self.samples.pop_front();
         }
-        now + self.p95() <= arrived + frame_interval
+        if now + self.p95() <= arrived + frame_interval {
+            return true;
+        }
+        // A frame that waited long says nothing of the network.
+        if now.saturating_duration_since(arrived) > frame_interval / 4 {
+            return false;
+        }
+        self.is_rested(now)
+    }
+
+    /// Whether a rest is over now. One begins where there is none.
+    fn is_rested(&mut self, now: Instant) -> bool {
+        let length = match &mut self.rest {
+            Some(rest) if now < rest.until => return false,
+            Some(rest) if !rest.over => {
+                rest.over = true;
+                self.samples.clear();
+                return true;
+            }
+            Some(rest) if now.saturating_duration_since(rest.until) < MEMORY => (2 * rest.length).min(LONGEST_REST),
+            _ => FIRST_REST,
+        };
+        self.rest = Some(Rest { until: now + length, length, over: false });
+        false
     }
 }
 
@@ -94,5 +130,27 @@ mod tests {
         deadline.record(start, ms(500));
         assert!(!deadline.allows(start + ms(4900), start + ms(4900), ms(33)));
         assert!(deadline.allows(start + ms(5100), start + ms(5100), ms(33)));
+    }
+
+    /// Frames that the network may have in `seconds` at 30 a second, when it would take `took` for the n-th.
+    fn allowed(seconds: usize, took: impl Fn(usize) -> Duration) -> usize {
+        let (start, mut deadline, mut allowed) = (Instant::now(), Deadline::default(), 0);
+        for frame in 0..30 * seconds {
+            let now = start + ms(33) * frame as u32;
+            if deadline.allows(now, now, ms(33)) {
+                deadline.record(now, took(frame));
+                allowed += 1;
+            }
+        }
+        allowed
+    }
+
+    #[test]
+    fn a_hiccup_costs_half_a_second_and_a_slow_network_is_seldom_tried() {
+        assert_eq!(allowed(20, |_| ms(20)), 600);
+        let hiccup = allowed(20, |frame| if (50..60).contains(&frame) { ms(90) } else { ms(20) });
+        assert!((575..600).contains(&hiccup), "{hiccup} of 600 frames");
+        let slow = allowed(60, |_| ms(60));
+        assert!((12..=20).contains(&slow), "{slow} tries in a minute");
     }
 }

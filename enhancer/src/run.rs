@@ -5,7 +5,7 @@ use std::{
     thread,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use bus::Bus;
 use media::Decoder;
 use proto::StreamName;
@@ -13,7 +13,7 @@ use settings::EnhancerSettings;
 use sr_net::Network;
 use telemetry::{Health, Shutdown, serve_health};
 use tokio::{
-    sync::{Notify, mpsc, watch},
+    sync::{Notify, mpsc, oneshot, watch},
     task::JoinSet,
 };
 
@@ -66,12 +66,15 @@ pub async fn run(settings: EnhancerSettings, shutdown: Shutdown) -> anyhow::Resu
     let (state, state_seen) = watch::channel(EnhancerState::default());
     let (decoder_stuck, keyframe_wanted) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
 
+    let mut tasks = JoinSet::new();
     let decoder = Decoder::h264(1)?;
     let (stuck, decode_metrics) = (decoder_stuck.clone(), metrics.clone());
-    spawn_thread("decode", move || decode::run(decoder, coded_frames, &giver, &stuck, &decode_metrics))?;
+    let decoding = move || decode::run(decoder, coded_frames, &giver, &stuck, &decode_metrics);
+    tasks.spawn(ended("decode", spawn_thread("decode", decoding)?, shutdown.clone()));
     let preparer =
         Preparer { stream: stream.clone(), network, runtime, frame_size: frame_size_seen, metrics: metrics.clone() };
-    spawn_thread("prepare", move || preparer.run(registry_events, &changes))?;
+    let preparing = spawn_thread("prepare", move || preparer.run(registry_events, &changes))?;
+    tasks.spawn(ended("prepare", preparing, shutdown.clone()));
     let coding = Coding { scale: network.scale, bitrate_kbps: settings.bitrate_kbps, preset: settings.preset.clone() };
     let surroundings = Surroundings {
         changes: prepared,
@@ -81,11 +84,11 @@ pub async fn run(settings: EnhancerSettings, shutdown: Shutdown) -> anyhow::Resu
         state,
         metrics: metrics.clone(),
     };
-    spawn_thread("enhance", move || enhance::run(Pipeline::new(coding), &taker, &surroundings))?;
+    let enhancing = spawn_thread("enhance", move || enhance::run(Pipeline::new(coding), &taker, &surroundings))?;
+    tasks.spawn(ended("enhance", enhancing, shutdown.clone()));
 
     let base = settings.media_node_url.trim_end_matches('/').to_owned();
     let token_file = settings.internal_token_file.clone();
-    let mut tasks = JoinSet::new();
     let ingest = Ingest {
         url: format!("{base}/whep/source"),
         token_file: token_file.clone(),
@@ -121,8 +124,38 @@ pub async fn run(settings: EnhancerSettings, shutdown: Shutdown) -> anyhow::Resu
     ended
 }
 
-/// The thread ends when what it reads from is gone.
-fn spawn_thread(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
+/// The thread ends when what it reads from is gone; the receiver hears of its end, also of a panic.
+fn spawn_thread(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<oneshot::Receiver<()>> {
+    let (alive, end) = oneshot::channel();
+    let work = move || {
+        let _alive: oneshot::Sender<()> = alive;
+        work();
+    };
     thread::Builder::new().name(name.to_owned()).spawn(work).with_context(|| format!("starting the thread {name}"))?;
-    Ok(())
+    Ok(end)
+}
+
+/// A thread ends by itself only when it panics: then the program ends too, and is started again.
+async fn ended(name: &str, end: oneshot::Receiver<()>, shutdown: Shutdown) -> anyhow::Result<()> {
+    // Nothing is ever sent.
+    let _ = end.await;
+    if shutdown.is_requested() { Ok(()) } else { bail!("the thread {name} failed") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_thread_that_panics_ends_the_program_unless_it_ends_anyway() {
+        for (requested, expected) in [(false, Some("the thread decode failed")), (true, None)] {
+            let shutdown = Shutdown::default();
+            if requested {
+                shutdown.request();
+            }
+            let end = spawn_thread("decode", || panic!("as a test")).unwrap();
+            let error = ended("decode", end, shutdown).await.err();
+            assert_eq!(error.map(|error| error.to_string()).as_deref(), expected);
+        }
+    }
 }

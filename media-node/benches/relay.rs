@@ -28,6 +28,7 @@ fn main() {
     if std::env::args().nth(1).as_deref() == Some(plain_forwarder::ARGUMENT) {
         return plain_forwarder::run();
     }
+    rustls::crypto::ring::default_provider().install_default().ok();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(measure());
 }
@@ -42,8 +43,8 @@ async fn measure() {
 
     let (mut relay_costs, mut plain_costs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        relay_costs.push(cost(&relay, &mut relay_load).await);
-        plain_costs.push(cost(&plain, &mut plain_load).await);
+        relay_costs.push(cost(&relay, &mut relay_load, &mut plain_load).await);
+        plain_costs.push(cost(&plain, &mut plain_load, &mut relay_load).await);
     }
     let (relay_cost, plain_cost) = (median(&mut relay_costs), median(&mut plain_costs));
 
@@ -66,16 +67,16 @@ async fn measure() {
 }
 
 /// CPU of the server for each packet that reached a viewer, in microseconds.
-async fn cost(server: &Server, load: &mut Load) -> f64 {
-    load.run(WARM_UP).await;
+async fn cost(server: &Server, load: &mut Load, other: &mut Load) -> f64 {
+    load.run_alone(other, WARM_UP).await;
     let before = server.cpu_nanoseconds();
-    let packets = load.run(ROUND).await;
+    let packets = load.run_alone(other, ROUND).await;
     (server.cpu_nanoseconds() - before) / 1000.0 / packets
 }
 
 fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
     println!("rounds: {values:.2?}");
+    values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
 

@@ -281,10 +281,16 @@ impl Peer {
         }
     }
 
-    /// Forwards to a viewer; false when it was dropped.
+    /// Forwards to a viewer; false when it was dropped. [`Self::send_forwarded`] lets it go.
     pub(crate) fn forward(&mut self, now: Instant, kind: TrackKind, packet: MediaPacket) -> bool {
         let Role::Viewer(egress) = &self.role else { return false };
         self.connected && egress.forward(&mut self.connection, now, kind, packet).is_ok()
+    }
+
+    /// Sends what was forwarded, and nothing else that a [`poll`](Self::poll) does.
+    pub(crate) fn send_forwarded(&mut self, sink: &mut dyn DatagramSink) {
+        // A panic shows at the next poll, which a timer brings.
+        let _ = self.catch(|peer| peer.send_all(sink));
     }
 
     pub(crate) fn send_report(&mut self, now: Instant, kind: TrackKind, report: TrackReport) {

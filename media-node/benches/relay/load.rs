@@ -7,6 +7,8 @@ use bytes::Bytes;
 use crate::{bare_peer::BarePeer, server::Server};
 
 const FRAME: Duration = Duration::from_nanos(33_333_333);
+/// While the other server is measured, so that sessions stay alive.
+const RESTING_FRAME: Duration = Duration::from_millis(500);
 const PACKETS_A_FRAME: u16 = 9;
 const PAYLOAD_BYTES: usize = 1150;
 const KEYFRAME_INTERVAL: u32 = 60;
@@ -18,12 +20,14 @@ pub(crate) struct Load {
     frame: u32,
     sequence: u16,
     next_frame: Instant,
+    resting: bool,
 }
 
 impl Load {
     pub(crate) async fn begin(server: &Server, viewers: u32) -> Self {
         let publisher = BarePeer::connect(&format!("{}/whip", server.url), true).await;
-        let mut load = Self { publisher, viewers: Vec::new(), frame: 0, sequence: 0, next_frame: Instant::now() };
+        let mut load =
+            Self { publisher, viewers: Vec::new(), frame: 0, sequence: 0, next_frame: Instant::now(), resting: false };
         // Viewers are let in once there is something to see.
         load.run(Duration::from_millis(500)).await;
         for _ in 0..viewers {
@@ -39,23 +43,39 @@ impl Load {
         load
     }
 
-    /// Streams for this long; how many packets reached viewers.
-    pub(crate) async fn run(&mut self, time: Duration) -> f64 {
-        let before = self.received();
+    async fn run(&mut self, time: Duration) {
         let end = Instant::now() + time;
         self.next_frame = Instant::now();
         while Instant::now() < end {
-            if Instant::now() >= self.next_frame {
-                self.send_frame();
-            }
-            self.publisher.turn();
-            for viewer in &mut self.viewers {
-                viewer.turn();
-                viewer.video_sequences.clear();
-            }
+            self.turn();
+            tokio::time::sleep(TURN).await;
+        }
+    }
+
+    /// Streams for this long while the other one rests; how many packets reached viewers.
+    pub(crate) async fn run_alone(&mut self, other: &mut Self, time: Duration) -> f64 {
+        let before = self.received();
+        let end = Instant::now() + time;
+        self.next_frame = Instant::now();
+        self.resting = false;
+        other.resting = true;
+        while Instant::now() < end {
+            self.turn();
+            other.turn();
             tokio::time::sleep(TURN).await;
         }
         self.received() - before
+    }
+
+    fn turn(&mut self) {
+        if Instant::now() >= self.next_frame {
+            self.send_frame();
+        }
+        self.publisher.turn();
+        for viewer in &mut self.viewers {
+            viewer.turn();
+            viewer.video_sequences.clear();
+        }
     }
 
     fn received(&self) -> f64 {
@@ -79,6 +99,6 @@ impl Load {
             self.sequence = self.sequence.wrapping_add(1);
         }
         self.frame += 1;
-        self.next_frame += FRAME;
+        self.next_frame += if self.resting { RESTING_FRAME } else { FRAME };
     }
 }

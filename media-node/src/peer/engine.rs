@@ -17,8 +17,6 @@ use rtc::{
 
 use super::feedback::{FromPublisher, FromViewer};
 
-/// Nearest to the wire: before the stack's own interceptors.
-const FIRST_SLOT: usize = 100;
 /// Behind all of the stack's own.
 const LAST_SLOT: usize = 60_000;
 /// Packets kept for retransmission to a viewer: 2 s of 2.5 Mbit/s.
@@ -81,10 +79,8 @@ pub(super) fn publisher() -> Result<(MediaEngine, Registry)> {
 
 /// Retransmits what is asked for. Sender reports are the room's.
 pub(super) fn viewer() -> Result<(MediaEngine, Registry)> {
-    let registry = Registry::new()
-        .with(Slot::from(FIRST_SLOT), FromViewer::default())
-        .with(Slot::NackResponder, NackResponderBuilder::new().with_size(RETRANSMISSION_PACKETS).build());
-    Ok((media_engine()?, registry))
+    let responder = NackResponderBuilder::new().with_size(RETRANSMISSION_PACKETS).build();
+    Ok((media_engine()?, Registry::new().with(Slot::NackResponder, FromViewer::new(responder))))
 }
 
 /// ICE-lite with our own credentials. The stack has no say over when a peer is gone: its idea of the peer's address

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Instant};
 
 use rtc::{
-    interceptor::{Attribute, Interceptor, Packet, StreamInfo, TaggedPacket},
+    interceptor::{Attribute, Interceptor, NackResponderInterceptor, Packet, StreamInfo, TaggedPacket},
     rtcp::{
         payload_feedbacks::{full_intra_request::FullIntraRequest, picture_loss_indication::PictureLossIndication},
         sender_report::SenderReport,
@@ -22,21 +22,18 @@ pub(super) fn is_keyframe_request(packet: &dyn rtc::rtcp::Packet) -> bool {
     packet.is::<PictureLossIndication>() || packet.is::<FullIntraRequest>()
 }
 
-/// Delivers sender reports, and hides nothing from the interceptors before it.
+/// Delivers a publisher's sender reports to the application.
 #[derive(Default)]
-pub(super) struct FromPublisher(Queues);
-
-/// Delivers key frame requests, and lets through as many requests for retransmission as the budget allows.
-#[derive(Default)]
-pub(super) struct FromViewer {
-    queues: Queues,
-    budget: Budget,
-}
-
-#[derive(Default)]
-struct Queues {
+pub(super) struct FromPublisher {
     reads: VecDeque<TaggedPacket>,
     writes: VecDeque<TaggedPacket>,
+}
+
+/// The stack's responder to NACKs, within a budget; delivers key frame requests to the application. It contains the
+/// responder rather than stands beside it: each link of the chain costs every packet two moves.
+pub(super) struct FromViewer {
+    responder: NackResponderInterceptor,
+    budget: Budget,
 }
 
 struct Budget {
@@ -65,81 +62,102 @@ impl Budget {
     }
 }
 
-impl FromPublisher {
-    fn read(&mut self, mut tagged: TaggedPacket) {
+impl FromViewer {
+    pub(super) fn new(responder: NackResponderInterceptor) -> Self {
+        Self { responder, budget: Budget::default() }
+    }
+}
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for FromPublisher {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, mut tagged: TaggedPacket) -> Result<(), Error> {
         if let Packet::Rtcp(packets) = &tagged.message.packet
             && packets.iter().any(|packet| packet.as_any().is::<SenderReport>())
         {
             tagged.message.add(Attribute::DeliverToApplication);
         }
-        self.0.reads.push_back(tagged);
+        self.reads.push_back(tagged);
+        Ok(())
     }
 
-    fn queues(&mut self) -> &mut Queues {
-        &mut self.0
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.reads.pop_front()
+    }
+
+    fn handle_write(&mut self, tagged: TaggedPacket) -> Result<(), Error> {
+        self.writes.push_back(tagged);
+        Ok(())
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.writes.pop_front()
     }
 }
 
-impl FromViewer {
-    fn read(&mut self, mut tagged: TaggedPacket) {
+impl Protocol<TaggedPacket, TaggedPacket, ()> for FromViewer {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, mut tagged: TaggedPacket) -> Result<(), Error> {
         if let Packet::Rtcp(packets) = &mut tagged.message.packet {
             packets.retain(|packet| {
                 packet.as_any().downcast_ref().is_none_or(|nack| self.budget.admits(tagged.now, nack))
             });
             if packets.is_empty() {
-                return;
+                return Ok(());
             }
             if packets.iter().any(|packet| is_keyframe_request(packet.as_ref())) {
                 tagged.message.add(Attribute::DeliverToApplication);
             }
         }
-        self.queues.reads.push_back(tagged);
+        self.responder.handle_read(tagged)
     }
 
-    fn queues(&mut self) -> &mut Queues {
-        &mut self.queues
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.responder.poll_read()
+    }
+
+    fn handle_write(&mut self, tagged: TaggedPacket) -> Result<(), Error> {
+        self.responder.handle_write(tagged)
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.responder.poll_write()
     }
 }
 
-macro_rules! interceptor {
-    ($name:ty) => {
-        impl Protocol<TaggedPacket, TaggedPacket, ()> for $name {
-            type Rout = TaggedPacket;
-            type Wout = TaggedPacket;
-            type Eout = ();
-            type Error = Error;
-            type Time = Instant;
-
-            fn handle_read(&mut self, tagged: TaggedPacket) -> Result<(), Error> {
-                self.read(tagged);
-                Ok(())
-            }
-
-            fn poll_read(&mut self) -> Option<TaggedPacket> {
-                self.queues().reads.pop_front()
-            }
-
-            fn handle_write(&mut self, tagged: TaggedPacket) -> Result<(), Error> {
-                self.queues().writes.push_back(tagged);
-                Ok(())
-            }
-
-            fn poll_write(&mut self) -> Option<TaggedPacket> {
-                self.queues().writes.pop_front()
-            }
-        }
-
-        impl Interceptor for $name {
-            fn bind_local_stream(&mut self, _info: &StreamInfo) {}
-            fn unbind_local_stream(&mut self, _info: &StreamInfo) {}
-            fn bind_remote_stream(&mut self, _info: &StreamInfo) {}
-            fn unbind_remote_stream(&mut self, _info: &StreamInfo) {}
-        }
-    };
+impl Interceptor for FromPublisher {
+    fn bind_local_stream(&mut self, _info: &StreamInfo) {}
+    fn unbind_local_stream(&mut self, _info: &StreamInfo) {}
+    fn bind_remote_stream(&mut self, _info: &StreamInfo) {}
+    fn unbind_remote_stream(&mut self, _info: &StreamInfo) {}
 }
 
-interceptor!(FromPublisher);
-interceptor!(FromViewer);
+impl Interceptor for FromViewer {
+    fn bind_local_stream(&mut self, info: &StreamInfo) {
+        self.responder.bind_local_stream(info);
+    }
+
+    fn unbind_local_stream(&mut self, info: &StreamInfo) {
+        self.responder.unbind_local_stream(info);
+    }
+
+    fn bind_remote_stream(&mut self, info: &StreamInfo) {
+        self.responder.bind_remote_stream(info);
+    }
+
+    fn unbind_remote_stream(&mut self, info: &StreamInfo) {
+        self.responder.unbind_remote_stream(info);
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -45,8 +45,10 @@ impl SessionKind {
 pub(super) struct Session {
     pub(super) kind: SessionKind,
     pub(super) peer: Peer,
-    /// Packets or reports were handed to the peer that it has not sent yet.
+    /// It is to be polled.
     pub(super) dirty: bool,
+    /// It holds forwarded packets that have not left yet.
+    pub(super) unsent: bool,
     name: String,
     etag: String,
     ufrag: String,
@@ -63,7 +65,7 @@ impl NewSession {
         let name = format!("{:032x}", rand::rng().random::<u128>());
         let etag = format!("\"{ufrag}\"");
         let answer = Answer { session: name.clone(), etag: etag.clone(), sdp: answer };
-        (Self(Session { kind, peer, dirty: true, name, etag, ufrag, addresses: Vec::new() }), answer)
+        (Self(Session { kind, peer, dirty: true, unsent: false, name, etag, ufrag, addresses: Vec::new() }), answer)
     }
 
     pub(super) fn kind(&self) -> &SessionKind {

@@ -205,6 +205,7 @@ impl Loop {
             }
             FromRelay::FramesLost => self.pairer.handle_frames_lost(),
             FromRelay::AccessUnit { stream_time, keyframe, data, .. } => {
+                self.desk.update(|registry, now| registry.handle_frame(now));
                 self.pairer.handle_access_unit(stream_time, keyframe, data);
             }
             FromRelay::Hello { session, hello } => {

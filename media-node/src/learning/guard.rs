@@ -41,6 +41,11 @@ impl LiveGuard {
         self.measured.clear();
     }
 
+    /// Until fresh pairs say that it is better.
+    pub(crate) fn withdraw(&mut self) {
+        (self.withdrawn, self.measured) = (true, VecDeque::new());
+    }
+
     pub(crate) fn handle_measured(&mut self, now: Duration, bicubic_mse: f64, live_mse: f64) -> Option<GuardChange> {
         self.measured.push_back(Measured { at: now, bicubic_mse, live_mse });
         while self.measured.len() > PAIRS

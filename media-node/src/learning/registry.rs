@@ -17,6 +17,11 @@ use super::{
     scene::{FrameMarks, Scenes},
 };
 
+/// Video without a pair for so long: nobody judges what its viewers see.
+const UNJUDGED: Duration = Duration::from_secs(10);
+/// Without a frame for so long, there is no video.
+const PAUSE: Duration = Duration::from_secs(2);
+
 /// The checkpoint in use.
 #[derive(Clone, Debug)]
 pub(crate) struct Live {
@@ -49,6 +54,9 @@ pub(crate) struct Registry {
     scenes: Scenes,
     live: Option<Live>,
     withdrawn: Option<String>,
+    /// Since when there are frames and no pairs.
+    unjudged_since: Duration,
+    last_frame: Option<Duration>,
     pinned: Option<u64>,
     /// `None` until the stored checkpoints are known.
     next_version: Option<u64>,
@@ -83,6 +91,19 @@ impl Registry {
         }
     }
 
+    /// A frame of the source came.
+    pub(crate) fn handle_frame(&mut self, now: Duration) {
+        if self.last_frame.replace(now).is_none_or(|last| now.saturating_sub(last) >= PAUSE) {
+            self.unjudged_since = now;
+        }
+        if let Some(version) = self.live_version().filter(|_| self.withdrawn.is_none())
+            && now.saturating_sub(self.unjudged_since) >= UNJUDGED
+        {
+            self.guard.withdraw();
+            self.withdraw(version, format!("no fresh patches for {} s to judge it by", UNJUDGED.as_secs()));
+        }
+    }
+
     pub(crate) fn handle_pair(&mut self, now: Duration, pair: Arc<Pair>, frame: FrameMarks) {
         self.counts.patches_accepted += 1;
         self.pairs.push(now, pair);
@@ -95,6 +116,7 @@ impl Registry {
 
     /// `measured`: the live version at the time, and its mean squared error; `None`: nothing was live.
     pub(crate) fn handle_measured(&mut self, now: Duration, pair: &Arc<Pair>, measured: Option<(u64, f64)>) {
+        self.unjudged_since = now;
         if let Some(live) = measured {
             self.pairs.remember_measured(pair, live);
         }
@@ -112,16 +134,19 @@ impl Registry {
         match change {
             None => {}
             Some(GuardChange::Withdrawn { gain_db }) => {
-                let reason = format!("{gain_db:+.2} dB against bicubic on fresh patches");
-                self.counts.checkpoints_withdrawn += 1;
-                self.withdrawn = Some(reason.clone());
-                self.events.push(StreamEventKind::Withdrawn { version, reason });
+                self.withdraw(version, format!("{gain_db:+.2} dB against bicubic on fresh patches"));
             }
             Some(GuardChange::Restored) => {
                 self.withdrawn = None;
                 self.events.push(StreamEventKind::Restored { version });
             }
         }
+    }
+
+    fn withdraw(&mut self, version: u64, reason: String) {
+        self.counts.checkpoints_withdrawn += 1;
+        self.withdrawn = Some(reason.clone());
+        self.events.push(StreamEventKind::Withdrawn { version, reason });
     }
 
     /// What to measure an offer on that was trained on patches up to `trained_through` (stream time).

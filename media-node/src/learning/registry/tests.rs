@@ -136,6 +136,32 @@ fn a_scene_cut_that_makes_the_live_version_bad_withdraws_it_within_five_seconds(
 }
 
 #[test]
+fn a_version_that_nobody_can_judge_is_withdrawn_until_somebody_can() {
+    let mut registry = open_registry();
+    registry.handle_stored(3, Some(live(3, &sharpening(0.2))));
+    let withdrawn_at = |registry: &mut Registry, seconds_of_frames: std::ops::Range<u32>| {
+        seconds_of_frames.map(f64::from).find(|&at| {
+            registry.handle_frame(seconds(at));
+            registry.live_state().withdrawn.is_some()
+        })
+    };
+    assert_eq!(withdrawn_at(&mut registry, 100..106), None);
+    see(&mut registry, 105.0, 0.2, 0);
+    assert_eq!(
+        withdrawn_at(&mut registry, 106..114),
+        None,
+        "ten seconds since the last pair, not since the first frame"
+    );
+    assert_eq!(withdrawn_at(&mut registry, 300..309), None, "while there is no video nobody sees anything");
+    assert_eq!(withdrawn_at(&mut registry, 309..330), Some(310.0));
+    assert_eq!(withdrawn_at(&mut registry, 330..331), Some(330.0));
+    let events = registry.take_events();
+    assert!(matches!(events.as_slice(), [StreamEventKind::Withdrawn { version: 3, .. }]), "{events:?}");
+    (0..2).for_each(|index| see(&mut registry, 331.0 + f64::from(index), 0.2, 0));
+    assert_eq!(withdrawn_at(&mut registry, 333..340), None);
+}
+
+#[test]
 fn a_withdrawn_version_is_no_bar_for_the_next() {
     let mut registry = open_registry();
     registry.handle_stored(3, Some(live(3, &sharpening(0.3))));

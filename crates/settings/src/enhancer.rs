@@ -12,7 +12,7 @@ use crate::NetworkSettings;
 #[serde(default, deny_unknown_fields)]
 pub struct EnhancerSettings {
     /// The stream, <namespace>/<name>
-    #[arg(long, id = "stream", default_value = "default/demo")]
+    #[arg(long, id = "stream", value_name = "NAMESPACE/NAME", default_value = "default/demo")]
     pub stream: String,
     /// The media-node's internal address
     #[arg(long, id = "media_node_url", value_name = "URL", default_value = "http://127.0.0.1:9090")]
@@ -32,19 +32,19 @@ pub struct EnhancerSettings {
     #[command(flatten)]
     pub network: NetworkSettings,
     /// auto, cpu or cuda:N
-    #[arg(long, id = "device", default_value = "auto")]
+    #[arg(long, id = "device", value_name = "auto|cpu|cuda:N", default_value = "auto")]
     pub device: String,
     /// Threads of the network on the CPU
-    #[arg(long, id = "threads", default_value_t = 1)]
+    #[arg(long, id = "threads", value_name = "N", default_value_t = 1)]
     pub threads: u32,
     /// auto, f32 or bf16
-    #[arg(long, id = "precision", default_value = "auto")]
+    #[arg(long, id = "precision", value_name = "auto|f32|bf16", default_value = "auto")]
     pub precision: String,
     /// Bit rate of the enhanced stream
-    #[arg(long, id = "bitrate_kbps", default_value_t = 6000)]
+    #[arg(long, id = "bitrate_kbps", value_name = "KBPS", default_value_t = 6000)]
     pub bitrate_kbps: u32,
     /// Preset of x264
-    #[arg(long, id = "preset", default_value = "superfast")]
+    #[arg(long, id = "preset", value_name = "NAME", default_value = "superfast")]
     pub preset: String,
     /// Health and metrics
     #[arg(long, id = "health_listen", value_name = "IP:PORT")]

@@ -12,7 +12,7 @@ use crate::NetworkSettings;
 #[serde(default, deny_unknown_fields)]
 pub struct MediaNodeSettings {
     /// The stream, <namespace>/<name>
-    #[arg(long, id = "stream", default_value = "default/demo")]
+    #[arg(long, id = "stream", value_name = "NAMESPACE/NAME", default_value = "default/demo")]
     pub stream: String,
     /// Public HTTP: WHIP, WHEP, pages, status
     #[arg(long, id = "listen", default_value = "[::]:8080")]
@@ -49,7 +49,7 @@ pub struct MediaNodeSettings {
     #[command(flatten)]
     pub patches: PatchSettings,
     /// The most viewers taken at once
-    #[arg(long, id = "max_viewers", default_value_t = 1000)]
+    #[arg(long, id = "max_viewers", value_name = "N", default_value_t = 1000)]
     pub max_viewers: u32,
     /// File written once all sockets are bound: JSON {"listen": …, "internal_listen": …, "media_listen": …}
     #[arg(long, id = "ports_file", value_name = "FILE")]
@@ -61,13 +61,13 @@ pub struct MediaNodeSettings {
 #[serde(default, deny_unknown_fields)]
 pub struct PatchSettings {
     /// The most patches a second
-    #[arg(long = "patches-per-second", id = "patches.per_second", default_value_t = 20)]
+    #[arg(long = "patches-per-second", id = "patches.per_second", value_name = "N", default_value_t = 20)]
     pub per_second: u32,
     /// Side of a patch in HR pixels
-    #[arg(long = "patch-size-pixels", id = "patches.size_pixels", default_value_t = 96)]
+    #[arg(long = "patch-size-pixels", id = "patches.size_pixels", value_name = "PIXELS", default_value_t = 96)]
     pub size_pixels: u32,
     /// The most kbit/s of patches
-    #[arg(long = "patches-max-kbps", id = "patches.max_kbps", default_value_t = 400)]
+    #[arg(long = "patches-max-kbps", id = "patches.max_kbps", value_name = "KBPS", default_value_t = 400)]
     pub max_kbps: u32,
 }
 

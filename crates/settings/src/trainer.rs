@@ -12,7 +12,7 @@ use crate::NetworkSettings;
 #[serde(default, deny_unknown_fields)]
 pub struct TrainerSettings {
     /// The stream, <namespace>/<name>
-    #[arg(long, id = "stream", default_value = "default/demo")]
+    #[arg(long, id = "stream", value_name = "NAMESPACE/NAME", default_value = "default/demo")]
     pub stream: String,
     /// The media-node's internal address
     #[arg(long, id = "media_node_url", value_name = "URL", default_value = "http://127.0.0.1:9090")]
@@ -32,16 +32,16 @@ pub struct TrainerSettings {
     #[command(flatten)]
     pub network: NetworkSettings,
     /// auto, cpu or cuda:N
-    #[arg(long, id = "device", default_value = "auto")]
+    #[arg(long, id = "device", value_name = "auto|cpu|cuda:N", default_value = "auto")]
     pub device: String,
     /// Threads of one trainer on the CPU
-    #[arg(long, id = "threads", default_value_t = 1)]
+    #[arg(long, id = "threads", value_name = "N", default_value_t = 1)]
     pub threads: u32,
     /// Patches in one step
-    #[arg(long, id = "batch", default_value_t = 16)]
+    #[arg(long, id = "batch", value_name = "N", default_value_t = 16)]
     pub batch: u32,
     /// Adam's step size
-    #[arg(long, id = "learning_rate", default_value_t = 5e-4)]
+    #[arg(long, id = "learning_rate", value_name = "RATE", default_value_t = 5e-4)]
     pub learning_rate: f64,
     /// What a step minimises
     #[arg(long, id = "loss", value_enum, default_value_t = LossKind::SquaredError)]
@@ -50,22 +50,22 @@ pub struct TrainerSettings {
     #[arg(long, id = "pattern", value_enum, default_value_t = TrainingPattern::Continuous)]
     pub pattern: TrainingPattern,
     /// Seconds between offers of a checkpoint
-    #[arg(long, id = "epoch_seconds", default_value_t = 2.0)]
+    #[arg(long, id = "epoch_seconds", value_name = "SECONDS", default_value_t = 2.0)]
     pub epoch_seconds: f64,
     /// Seconds of rest between epochs (pattern intermittent)
-    #[arg(long, id = "rest_seconds", default_value_t = 5.0)]
+    #[arg(long, id = "rest_seconds", value_name = "SECONDS", default_value_t = 5.0)]
     pub rest_seconds: f64,
     /// The most steps a second; 0: as many as the device does
-    #[arg(long, id = "max_steps_per_second", default_value_t = 0)]
+    #[arg(long, id = "max_steps_per_second", value_name = "N", default_value_t = 0)]
     pub max_steps_per_second: u32,
     /// Patches kept for replay
-    #[arg(long, id = "buffer_patches", default_value_t = 1024)]
+    #[arg(long, id = "buffer_patches", value_name = "N", default_value_t = 1024)]
     pub buffer_patches: u32,
     /// Age at which a patch is drawn half as often as a new one, in seconds; 0: all alike
-    #[arg(long, id = "recency_half_life_seconds", default_value_t = 30.0)]
+    #[arg(long, id = "recency_half_life_seconds", value_name = "SECONDS", default_value_t = 30.0)]
     pub recency_half_life_seconds: f64,
     /// Seed of the random generator; 0: another one at each start
-    #[arg(long, id = "seed", default_value_t = 0)]
+    #[arg(long, id = "seed", value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// Health and metrics
     #[arg(long, id = "health_listen", value_name = "IP:PORT")]

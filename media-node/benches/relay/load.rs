@@ -84,7 +84,7 @@ impl Load {
     }
 
     fn send_frame(&mut self) {
-        let keyframe = self.frame % KEYFRAME_INTERVAL == 0;
+        let keyframe = self.frame.is_multiple_of(KEYFRAME_INTERVAL);
         for index in 0..PACKETS_A_FRAME {
             let last = index + 1 == PACKETS_A_FRAME;
             let mut payload = vec![0x5a; PAYLOAD_BYTES];

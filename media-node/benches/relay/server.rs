@@ -39,12 +39,13 @@ impl Server {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let ports = folder.path().join("ports");
         let child = command.arg(&ports).stderr(Stdio::null()).spawn().expect("the server starts");
+        let mut server = Self { child, url: String::new(), _folder: folder };
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             let text = fs::read_to_string(&ports).unwrap_or_default();
             if let Ok(Value::Object(bound)) = serde_json::from_str(&text) {
-                let url = format!("http://{}", bound["listen"].as_str().expect("an address"));
-                return Self { child, url, _folder: folder };
+                server.url = format!("http://{}", bound["listen"].as_str().expect("an address"));
+                return server;
             }
             assert!(tokio::time::Instant::now() < deadline, "the server does not start");
             tokio::time::sleep(Duration::from_millis(20)).await;

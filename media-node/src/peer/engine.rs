@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rtc::{
     crypto::RTCCryptoProvider,
     dtls::cipher_suite::CipherSuiteId,
-    interceptor::{NackResponderBuilder, ReceiverReportBuilder, Registry, Slot},
+    interceptor::{NackGeneratorBuilder, NackResponderBuilder, ReceiverReportBuilder, Registry, Slot},
     peer_connection::configuration::{
-        interceptor_registry::{configure_nack, configure_twcc_receiver_only},
+        interceptor_registry::configure_twcc_receiver_only,
         media_engine::{MIME_TYPE_H264, MIME_TYPE_OPUS, MIME_TYPE_RTX, MediaEngine},
         setting_engine::{SettingEngine, SettingEngineBuilder},
     },
@@ -19,6 +19,8 @@ use super::feedback::{FromPublisher, FromViewer};
 
 /// Behind all of the stack's own.
 const LAST_SLOT: usize = 60_000;
+/// The stack would ask for a lost packet ten times a second for ever, and an uplink that is full would stay so.
+const MAX_NACKS_PER_PACKET: u16 = 4;
 /// Packets kept for retransmission to a viewer: 2 s of 2.5 Mbit/s.
 const RETRANSMISSION_PACKETS: u16 = 512;
 /// Unread messages of a data channel, in bytes.
@@ -70,8 +72,9 @@ fn media_engine() -> Result<MediaEngine> {
 /// Asks for what is lost, reports on what came, and feeds the publisher's congestion control.
 pub(super) fn publisher() -> Result<(MediaEngine, Registry)> {
     let mut engine = media_engine()?;
-    let registry = configure_nack(Registry::new(), &mut engine);
-    let registry = configure_twcc_receiver_only(registry, &mut engine)?
+    let missing = NackGeneratorBuilder::new().with_max_nacks_per_packet(MAX_NACKS_PER_PACKET).build();
+    let registry = configure_twcc_receiver_only(Registry::new(), &mut engine)?
+        .with(Slot::NackGenerator, missing)
         .with(Slot::ReceiverReport, ReceiverReportBuilder::new().build())
         .with(Slot::from(LAST_SLOT), FromPublisher::default());
     Ok((engine, registry))

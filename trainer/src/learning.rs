@@ -146,7 +146,8 @@ impl Learning {
             }
             if start.elapsed() >= state_at {
                 state_at = start.elapsed() + STATE_INTERVAL;
-                if self.learner.step() > stored_step {
+                // A network that began again counts from zero.
+                if self.learner.step() != stored_step {
                     stored_step = self.learner.step();
                     outlets.states.send_replace(Some(state::encode(&self.learner.state())));
                 }

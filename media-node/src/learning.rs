@@ -155,7 +155,7 @@ async fn measure_live(desk: Desk, mut pairs: mpsc::Receiver<Arc<Pair>>) {
         let live = desk.update(|registry, _| registry.live());
         let measured_pair = Arc::clone(&pair);
         let measured = tokio::task::spawn_blocking(move || {
-            live.map(|live| (live.checkpoint.version, measured_pair.enhanced_mse(&live.weights)))
+            live.map(|live| (live.checkpoint.version, measured_pair.planes.mse(&live.weights)))
         });
         match measured.await {
             Ok(measured) => desk.update(|registry, now| registry.handle_measured(now, &pair, measured)),

@@ -12,7 +12,7 @@ const LEAST_SSIM_SIDE: usize = 11;
 
 /// PSNR in dB of the mean squared error over `examples`; of bicubic without weights.
 pub(crate) fn psnr_db(weights: Option<&Weights>, examples: &[Arc<Example>]) -> f64 {
-    let mse = |example: &Arc<Example>| weights.map_or(example.bicubic_mse, |weights| example.mse(weights));
+    let mse = |example: &Arc<Example>| weights.map_or(example.pair.bicubic_mse(), |weights| example.pair.mse(weights));
     psnr_of_mse_db(examples.iter().map(mse).sum::<f64>() / examples.len().max(1) as f64)
 }
 
@@ -20,12 +20,12 @@ pub(crate) fn psnr_db(weights: Option<&Weights>, examples: &[Arc<Example>]) -> f
 pub(crate) fn measure(weights: &Weights, live: Option<&Weights>, examples: &[Arc<Example>]) -> Measurement {
     let (mut mse, mut ssim, mut bicubic_ssim) = (0.0, 0.0, 0.0);
     let count = examples.len().max(1) as f64;
-    for example in examples {
-        let enhanced = example.enhanced(weights);
-        mse += sr_net::mse(&enhanced, &example.hr) / count;
-        if example.hr.width().min(example.hr.height()) >= LEAST_SSIM_SIDE {
-            ssim += sr_net::ssim(&enhanced, &example.hr) / count;
-            bicubic_ssim += sr_net::ssim(&example.bicubic(), &example.hr) / count;
+    for pair in examples.iter().map(|example| &example.pair) {
+        let (enhanced, hr) = (pair.enhanced(weights), pair.hr());
+        mse += sr_net::mse(&enhanced, hr) / count;
+        if hr.width().min(hr.height()) >= LEAST_SSIM_SIDE {
+            ssim += sr_net::ssim(&enhanced, hr) / count;
+            bicubic_ssim += sr_net::ssim(&pair.bicubic(), hr) / count;
         }
     }
     Measurement {

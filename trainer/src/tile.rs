@@ -48,11 +48,9 @@ impl TileShape {
     }
 
     fn axes(&self, example: &Example) -> [Axis; 2] {
-        let axis = |cut, margin, patch| Axis { cut, margin, patch: patch / self.scale };
-        [
-            axis(example.lr.width(), example.margin_left, example.hr.width()),
-            axis(example.lr.height(), example.margin_top, example.hr.height()),
-        ]
+        let (pair, axis) = (&example.pair, |cut, margin, patch| Axis { cut, margin, patch: patch / self.scale });
+        let [left, top] = pair.margins();
+        [axis(pair.lr().width(), left, pair.hr().width()), axis(pair.lr().height(), top, pair.hr().height())]
     }
 
     fn cut(&self, axis: Axis, random: &mut impl Rng) -> Cut {
@@ -76,10 +74,11 @@ impl TileShape {
     }
 
     fn append(&self, example: &Example, columns: &Cut, rows: &Cut, batch: &mut Batch) {
-        let (last_column, last_row) = (example.lr.width() as isize - 1, example.lr.height() as isize - 1);
+        let (lr, hr) = (example.pair.lr(), example.pair.hr());
+        let (last_column, last_row) = (lr.width() as isize - 1, lr.height() as isize - 1);
         let sources: Vec<usize> = (0..self.side()).map(|x| columns.source(x).clamp(0, last_column) as usize).collect();
         for y in 0..self.side() {
-            let row = example.lr.row(rows.source(y).clamp(0, last_row) as usize);
+            let row = lr.row(rows.source(y).clamp(0, last_row) as usize);
             batch.lr.extend(sources.iter().map(|&x| f32::from(row[x]) / 255.0));
         }
         let (side, tile) = (self.side() * self.scale, batch.residual.len());
@@ -90,7 +89,7 @@ impl TileShape {
             let target = if rows.mirrored { rows.mirror(target, self.scale) } else { target };
             let target = tile + target * side + to.start..tile + target * side + to.end;
             let residual = &mut batch.residual[target.clone()];
-            residual.copy_from_slice(&example.residual[source * example.hr.width()..][from.clone()]);
+            residual.copy_from_slice(&example.residual[source * hr.width()..][from.clone()]);
             if columns.mirrored {
                 residual.reverse();
             }
@@ -196,13 +195,14 @@ mod tests {
             let mut batch = Batch { side: 58, ..Batch::default() };
             SHAPE.append(&example, &columns, &rows, &mut batch);
 
-            let unit: Vec<f32> = example.lr.samples().iter().map(|&sample| f32::from(sample) / 255.0).collect();
-            let (whole, tile) = (detail(&unit, example.lr.width()), detail(&batch.lr, 58));
+            let lr = example.pair.lr();
+            let unit: Vec<f32> = lr.samples().iter().map(|&sample| f32::from(sample) / 255.0).collect();
+            let (whole, tile) = (detail(&unit, lr.width()), detail(&batch.lr, 58));
             let mut compared = 0;
             for (index, _) in batch.counts.iter().enumerate().filter(|(_, counts)| **counts == 1.0) {
                 let place = |cut: &Cut, position: usize| (2 * cut.origin + position as isize) as usize;
                 let (x, y) = (place(&columns, index % 116), place(&rows, index / 116));
-                assert!((tile[index] - whole[y * example.lr.width() * 2 + x]).abs() < 1e-5, "{margins:?} at {x}, {y}");
+                assert!((tile[index] - whole[y * lr.width() * 2 + x]).abs() < 1e-5, "{margins:?} at {x}, {y}");
                 let inside = (y - rows.margin * 2) * 96 + x - columns.margin * 2;
                 assert_eq!(batch.residual[index], example.residual[inside]);
                 compared += 1;

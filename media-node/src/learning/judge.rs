@@ -5,12 +5,9 @@ use proto::{
     v1::{Checkpoint, Measurement, rejected::Reason},
 };
 use sha2::{Digest, Sha256};
-use sr_net::{Network, Weights, WeightsError};
+use sr_net::{Network, Pair, Weights, WeightsError};
 
-use super::{
-    pair::{Pair, RecentPair},
-    registry::Live,
-};
+use super::{pair::RecentPair, registry::Live};
 
 /// Fewer fresh pairs judge nobody.
 pub(crate) const LEAST_PAIRS: usize = 4;
@@ -88,13 +85,13 @@ pub(crate) fn measure(weights: &Weights, live: Option<&Live>, pairs: &[RecentPai
         sr_net::psnr_of_mse_db(pairs.iter().map(mse).sum::<f64>() / pairs.len().max(1) as f64)
     };
     let live_mse = |live: &Live, recent: &RecentPair| {
-        recent.live_mse(live.checkpoint.version).unwrap_or_else(|| recent.pair.enhanced_mse(&live.weights))
+        recent.live_mse(live.checkpoint.version).unwrap_or_else(|| recent.pair.planes.mse(&live.weights))
     };
     let (bicubic_ssim, ssim) = measure_ssim(weights, &pairs[..pairs.len().min(SSIM_PAIRS)]);
     Measurement {
         patches: pairs.len() as u32,
-        bicubic_psnr_db: mean_psnr_db(&|recent| recent.pair.bicubic_mse),
-        psnr_db: mean_psnr_db(&|recent| recent.pair.enhanced_mse(weights)),
+        bicubic_psnr_db: mean_psnr_db(&|recent| recent.pair.planes.bicubic_mse()),
+        psnr_db: mean_psnr_db(&|recent| recent.pair.planes.mse(weights)),
         live_psnr_db: live.map_or(0.0, |live| mean_psnr_db(&|recent| live_mse(live, recent))),
         bicubic_ssim,
         ssim,
@@ -103,8 +100,8 @@ pub(crate) fn measure(weights: &Weights, live: Option<&Live>, pairs: &[RecentPai
 
 /// Mean SSIM of bicubic and of `weights`; 0 when no pair is large enough.
 fn measure_ssim(weights: &Weights, pairs: &[RecentPair]) -> (f64, f64) {
-    let large = |recent: &&RecentPair| recent.pair.hr().width().min(recent.pair.hr().height()) >= LEAST_SSIM_SIDE;
-    let pairs: Vec<_> = pairs.iter().filter(large).map(|recent| &recent.pair).collect();
+    let large = |pair: &&Pair| pair.hr().width().min(pair.hr().height()) >= LEAST_SSIM_SIDE;
+    let pairs: Vec<_> = pairs.iter().map(|recent| &recent.pair.planes).filter(large).collect();
     let mean =
         |ssim: &dyn Fn(&Pair) -> f64| pairs.iter().map(|pair| ssim(pair)).sum::<f64>() / pairs.len().max(1) as f64;
     (

@@ -2,77 +2,26 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use proto::v1::{PixelCoding, Selection, TrainingPatch};
-use sr_net::{Plane, Weights};
+use proto::v1::{Selection, TrainingPatch};
 
 /// The most pairs that are remembered.
 const MAX_PAIRS: usize = 256;
 /// How long a pair judges.
 const MAX_AGE: Duration = Duration::from_secs(60);
 
-/// A patch and its piece of the decoded LR frame, with what bicubic makes of it.
+/// A pair as the judge sees it.
 #[derive(Debug)]
 pub(crate) struct Pair {
     pub(crate) stream_time: u64,
     pub(crate) random: bool,
-    pub(crate) bicubic_mse: f64,
-    scale: usize,
-    margin_left: usize,
-    margin_top: usize,
-    lr: Plane,
-    hr: Plane,
+    pub(crate) planes: sr_net::Pair,
 }
 
 impl Pair {
     /// `None` when the message is no raw pair: the pairer is not trusted more than its input.
     pub(crate) fn new(patch: &TrainingPatch) -> Option<Self> {
-        let raw = i32::from(PixelCoding::Raw);
-        let rect = patch.rect.as_ref().filter(|_| patch.lr_coding == raw && patch.hr_coding == raw)?;
-        let scale = Some(patch.scale as usize).filter(|scale| (2..=4).contains(scale))?;
-        let (width, height) = (rect.width as usize, rect.height as usize);
-        let hr = Plane::new(width, height, patch.hr_luma.to_vec())?;
-        let [left, top, right, bottom] = [patch.margin_left, patch.margin_top, patch.margin_right, patch.margin_bottom]
-            .map(|margin| margin as usize);
-        let small = [left, top, right, bottom].into_iter().all(|margin| margin <= 64);
-        if !small || width == 0 || height == 0 || width % scale != 0 || height % scale != 0 {
-            return None;
-        }
-        let lr = Plane::new(width / scale + left + right, height / scale + top + bottom, patch.lr_luma.to_vec())?;
-        let mut pair = Self {
-            stream_time: patch.stream_time,
-            random: patch.selection() == Selection::Random,
-            bicubic_mse: 0.0,
-            scale,
-            margin_left: left,
-            margin_top: top,
-            lr,
-            hr,
-        };
-        pair.bicubic_mse = sr_net::mse(&pair.bicubic(), &pair.hr);
-        Some(pair)
-    }
-
-    pub(crate) fn hr(&self) -> &Plane {
-        &self.hr
-    }
-
-    pub(crate) fn bicubic(&self) -> Plane {
-        self.without_margin(&sr_net::bicubic(&self.lr, self.scale))
-    }
-
-    pub(crate) fn enhanced(&self, weights: &Weights) -> Plane {
-        self.without_margin(&sr_net::enhance(weights, &self.lr))
-    }
-
-    pub(crate) fn enhanced_mse(&self, weights: &Weights) -> f64 {
-        sr_net::mse(&self.enhanced(weights), &self.hr)
-    }
-
-    fn without_margin(&self, upscaled: &Plane) -> Plane {
-        let (left, top) = (self.margin_left * self.scale, self.margin_top * self.scale);
-        upscaled
-            .crop(left, top, self.hr.width(), self.hr.height())
-            .expect("margins and HR add up to the LR cut, as checked by new")
+        let planes = sr_net::Pair::new(patch).ok()?;
+        Some(Self { stream_time: patch.stream_time, random: patch.selection() == Selection::Random, planes })
     }
 }
 

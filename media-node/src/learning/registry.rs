@@ -121,12 +121,13 @@ impl Registry {
             self.pairs.remember_measured(pair, live);
         }
         if let Some((version, mse)) = measured.filter(|(version, _)| Some(*version) == self.live_version()) {
-            let change = self.guard.handle_measured(now, pair.bicubic_mse, mse);
+            let change = self.guard.handle_measured(now, pair.planes.bicubic_mse(), mse);
             self.handle_guard(version, change);
         }
         if pair.random {
-            let shown = measured.filter(|_| !self.guard.is_withdrawn()).map_or(pair.bicubic_mse, |(_, mse)| mse);
-            self.gain.push(now, pair.bicubic_mse, shown);
+            let shown =
+                measured.filter(|_| !self.guard.is_withdrawn()).map_or(pair.planes.bicubic_mse(), |(_, mse)| mse);
+            self.gain.push(now, pair.planes.bicubic_mse(), shown);
         }
     }
 

@@ -67,8 +67,8 @@ fn a_checkpoint_claims_what_the_reference_measures_on_its_bytes() {
     let weights = Weights::from_safetensors(&checkpoint.safetensors, NETWORK).unwrap();
     let mse = |enhanced: &dyn Fn(&Example) -> f64| fresh.iter().map(|one| enhanced(one)).sum::<f64>() / 8.0;
     let claimed = checkpoint.claimed.unwrap();
-    assert_eq!(claimed.psnr_db, sr_net::psnr_of_mse_db(mse(&|one| one.mse(&weights))));
-    assert_eq!(claimed.bicubic_psnr_db, sr_net::psnr_of_mse_db(mse(&|one| one.bicubic_mse)));
+    assert_eq!(claimed.psnr_db, sr_net::psnr_of_mse_db(mse(&|one| one.pair.mse(&weights))));
+    assert_eq!(claimed.bicubic_psnr_db, sr_net::psnr_of_mse_db(mse(&|one| one.pair.bicubic_mse())));
     let oldest_fresh = fresh.iter().map(|one| one.id.stream_time).min().unwrap();
     assert!(checkpoint.trained_through_stream_time < oldest_fresh, "a patch judges before it trains");
 }

@@ -68,7 +68,7 @@ fn the_measurement_is_of_the_mean_error_of_the_collapsed_weights() {
     assert_eq!((exact.patches, exact.psnr_db), (6, 100.0));
     assert!((exact.live_psnr_db - exact.bicubic_psnr_db).abs() < 1e-9, "zero weights are bicubic: {exact:?}");
     assert!(exact.ssim > 0.9999 && exact.bicubic_ssim < exact.ssim, "{exact:?}");
-    let mean = pairs.iter().map(|recent| recent.pair.bicubic_mse).sum::<f64>() / 6.0;
+    let mean = pairs.iter().map(|recent| recent.pair.planes.bicubic_mse()).sum::<f64>() / 6.0;
     assert!((exact.bicubic_psnr_db - sr_net::psnr_of_mse_db(mean)).abs() < 1e-9);
 }
 

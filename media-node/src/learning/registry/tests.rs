@@ -19,7 +19,7 @@ fn see(registry: &mut Registry, at: f64, detail: f32, scene: u64) {
     let pair = pair(stream_time, detail);
     let phash = if scene.is_multiple_of(2) { 0 } else { u64::MAX };
     registry.handle_pair(seconds(at), Arc::clone(&pair), FrameMarks { stream_time, phash, mean: 128 });
-    let measured = registry.live().map(|live| (live.checkpoint.version, pair.enhanced_mse(&live.weights)));
+    let measured = registry.live().map(|live| (live.checkpoint.version, pair.planes.mse(&live.weights)));
     registry.handle_measured(seconds(at), &pair, measured);
 }
 

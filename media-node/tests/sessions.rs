@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use bare_peer::BarePeer;
 use node::{Node, Streaming, next_video, stream, until};
+use proto::v1::{PatchChannelMessage, PublisherHello, patch_channel_message::Kind};
 use rand::{SeedableRng, rngs::StdRng};
 use tokio::{sync::mpsc, task::JoinHandle};
-use webrtc_client::{Publisher, SignallingError, ViewOptions, Viewer, ViewerEvent};
+use webrtc_client::{Publisher, PublisherEvent, SignallingError, ViewOptions, Viewer, ViewerEvent};
 
 async fn live_source(node: &Node) -> Streaming {
     let (publisher, events) = node.publish().await;
@@ -123,7 +124,7 @@ async fn enhance(node: &Node) -> JoinHandle<()> {
         while let Some(event) = frames.recv().await {
             let ViewerEvent::Video(packet) = event else { continue };
             while let Ok(event) = events.try_recv() {
-                keyframe_wanted |= matches!(event, webrtc_client::PublisherEvent::KeyframeWanted);
+                keyframe_wanted |= matches!(event, PublisherEvent::KeyframeWanted);
             }
             if packet.marker {
                 let unit = node::access_unit(keyframe_wanted, 9000);
@@ -202,5 +203,31 @@ async fn a_viewer_that_closes_is_forgotten_at_once() {
     until("it is counted", async || (node.metric("viewers").await > 0.0).then_some(())).await;
     viewer.close();
     until("it is not counted any more", async || (node.metric("viewers").await < 1.0).then_some(())).await;
+    node.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_channel_carries_hello_and_control_and_counts_what_it_refuses() {
+    let node = Node::start().await;
+    let (publisher, mut events) = node.publish().await;
+    let hello = PublisherHello { hr_width: 1280, hr_height: 720, scale: 2, max_kbps: 100 };
+    let hello = PatchChannelMessage { kind: Some(Kind::Hello(hello)) };
+    until("the hello is taken", async || publisher.send_message(&hello).then_some(())).await;
+    let control = until("control comes back", async || match events.recv().await {
+        Some(PublisherEvent::ChannelMessage(message)) => message.kind,
+        _ => None,
+    })
+    .await;
+    assert!(matches!(control, Kind::Control(control) if control.scale == 2));
+    drop(publisher);
+
+    until("the first one is gone", async || (node.metric("peers").await < 1.0).then_some(())).await;
+    let mut bare = BarePeer::connect(&node.url("/whip"), true).await;
+    bare.send_marked();
+    bare.run_for(Duration::from_millis(200)).await;
+    until("a message that is none is counted", async || {
+        (node.status().await.learning.patches_dropped_by_reason.get("malformed") == Some(&1)).then_some(())
+    })
+    .await;
     node.end().await;
 }

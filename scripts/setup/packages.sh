@@ -22,6 +22,8 @@ python3-pip        downloads libtorch and nats-server, checksums verified
 '
 needed_by_tests='
 chromium           opens the page of a running system
+ffmpeg             makes clips, and reads what was recorded
+procps             ends programs
 '
 
 is_installed() { [[ $(dpkg-query -W -f='${Status}' "$1" 2>/dev/null) == 'install ok installed' ]]; }

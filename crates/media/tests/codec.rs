@@ -69,6 +69,20 @@ fn each_access_unit_comes_out_as_its_picture_at_its_time_without_delay() {
     }
 }
 
+/// Stream time begins in a lap of 2^32 for each second since 2025.
+#[test]
+fn stream_times_of_decades_to_come_are_those_of_decoded_frames() {
+    media::init();
+    let mut encoder = Encoder::open(&settings(160, 96, 500)).unwrap();
+    let mut decoder = Decoder::h264(1).unwrap();
+    for i in 0..3u64 {
+        let unit = encoder.encode(&picture(160, 96, i as usize, 0), i * 3000, false).unwrap().unwrap();
+        let timestamp = (1 << 62) + u64::from(u32::MAX) + i * 3000;
+        let frames = decoder.decode(&unit.data, timestamp).unwrap();
+        assert_eq!(frames.iter().map(|frame| frame.timestamp).collect::<Vec<_>>(), [timestamp]);
+    }
+}
+
 #[test]
 fn a_key_frame_comes_when_asked_for_and_a_new_decoder_begins_there() {
     let mut encoder = Encoder::open(&settings(160, 96, 500)).unwrap();

@@ -84,8 +84,8 @@ impl Timeline {
 
 /// What RTP timestamps wrap at. Half of the first lap, below the first timestamp, is room for older ones.
 const LAP: u64 = 1 << 32;
-/// Leaves as much room again for the timeline to go on.
-const LAST_LAP: u32 = 1 << 31;
+/// Decoders count in i64.
+const LAST_LAP: u32 = (1 << 31) - 2;
 
 #[cfg(test)]
 mod tests {

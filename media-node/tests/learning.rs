@@ -150,7 +150,7 @@ async fn a_scene_cut_that_makes_the_live_version_bad_withdraws_it_within_five_se
     publisher.stream_until(&mut stage, "the return", |status| !status.withdrawn).await;
     assert!(matches!(next_change(&mut changes).await, watch_response::Event::Restored(_)));
     let events = events(&mut stage);
-    assert!(events.iter().any(|event| *event == StreamEventKind::SceneChange), "{events:?}");
+    assert!(events.contains(&StreamEventKind::SceneChange), "{events:?}");
 }
 
 #[tokio::test]

@@ -30,19 +30,19 @@ use telemetry::Shutdown;
 use tokio::sync::{broadcast, mpsc, watch};
 use tonic::transport::Channel;
 
-pub const DEADLINE: Duration = Duration::from_secs(30);
-pub const NETWORK: Network = Network { scale: 2, unshuffle: 1, features: 2, layers: 2 };
-pub const SESSION: &str = "session-1";
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const NETWORK: Network = Network { scale: 2, unshuffle: 1, features: 2, layers: 2 };
+pub(crate) const SESSION: &str = "session-1";
 
 const LR_SIZE: (usize, usize) = (160, 96);
 const FRAME_TICKS: u64 = 3000;
 const RECT: Rect = Rect { x: 96, y: 48, width: 96, height: 96 };
 
-pub fn demo() -> StreamName {
+pub(crate) fn demo() -> StreamName {
     StreamName::new("default", "demo").unwrap()
 }
 
-pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + DEADLINE;
     loop {
         if let Some(found) = look().await {
@@ -53,20 +53,20 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
     }
 }
 
-pub struct Nats {
-    pub server: NatsServer,
+pub(crate) struct Nats {
+    pub(crate) server: NatsServer,
     _folder: tempfile::TempDir,
 }
 
 impl Nats {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listen = "127.0.0.1:0".parse().unwrap();
         let config = ServerConfig { folder: folder.path().to_owned(), listen, users: Vec::new() };
         Self { server: NatsServer::start(config).unwrap(), _folder: folder }
     }
 
-    pub async fn bus(&self) -> Bus {
+    pub(crate) async fn bus(&self) -> Bus {
         let bus = Bus::connect(self.server.url(), None, "test").await.unwrap();
         eventually("the connection", async || bus.is_connected().then_some(())).await;
         bus
@@ -74,13 +74,13 @@ impl Nats {
 }
 
 /// The learning half and the ends the relay would hold.
-pub struct Stage {
-    pub learning: Learning,
-    pub to_learning: mpsc::Sender<FromRelay>,
-    pub from_learning: mpsc::Receiver<ToRelay>,
-    pub events: broadcast::Receiver<StreamEvent>,
-    pub client: CheckpointServiceClient<Channel>,
-    pub stream_status: watch::Sender<StreamStatus>,
+pub(crate) struct Stage {
+    pub(crate) learning: Learning,
+    pub(crate) to_learning: mpsc::Sender<FromRelay>,
+    pub(crate) from_learning: mpsc::Receiver<ToRelay>,
+    pub(crate) events: broadcast::Receiver<StreamEvent>,
+    pub(crate) client: CheckpointServiceClient<Channel>,
+    pub(crate) stream_status: watch::Sender<StreamStatus>,
     /// A name of the pairer that no other test's pairer has.
     pairer: PathBuf,
     shutdown: Shutdown,
@@ -88,7 +88,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub async fn open(bus: Option<Bus>) -> Self {
+    pub(crate) async fn open(bus: Option<Bus>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let pairer = folder.path().join("patch-pairer");
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_patch-pairer"), &pairer).unwrap();
@@ -114,15 +114,15 @@ impl Stage {
         Self { learning, to_learning, from_learning, events, client, stream_status, pairer, shutdown, _folder: folder }
     }
 
-    pub fn send(&self, message: FromRelay) {
+    pub(crate) fn send(&self, message: FromRelay) {
         self.to_learning.try_send(message).expect("the learning half reads as fast as the relay writes");
     }
 
-    pub fn status(&self) -> LearningStatus {
+    pub(crate) fn status(&self) -> LearningStatus {
         self.learning.status.borrow().clone()
     }
 
-    pub async fn status_where(&self, what: &str, holds: impl Fn(&LearningStatus) -> bool) -> LearningStatus {
+    pub(crate) async fn status_where(&self, what: &str, holds: impl Fn(&LearningStatus) -> bool) -> LearningStatus {
         let mut status = self.learning.status.clone();
         match tokio::time::timeout(DEADLINE, status.wait_for(|status| holds(status))).await {
             Ok(found) => found.unwrap().clone(),
@@ -130,13 +130,13 @@ impl Stage {
         }
     }
 
-    pub async fn publish(&mut self, checkpoint: Checkpoint) -> Result<PublishResponse, tonic::Status> {
+    pub(crate) async fn publish(&mut self, checkpoint: Checkpoint) -> Result<PublishResponse, tonic::Status> {
         let request = PublishRequest { checkpoint: Some(checkpoint) };
         self.client.publish(request).await.map(tonic::Response::into_inner)
     }
 
     /// Process ids of this stage's pairer.
-    pub fn pairer_pids(&self) -> Vec<i32> {
+    pub(crate) fn pairer_pids(&self) -> Vec<i32> {
         let name = self.pairer.to_str().unwrap();
         let is_pairer = |pid: &i32| {
             std::fs::read_to_string(format!("/proc/{pid}/cmdline"))
@@ -164,19 +164,19 @@ async fn serve(learning: &Learning, shutdown: Shutdown) -> CheckpointServiceClie
 }
 
 /// A publisher whose HR picture is its decoded LR picture with `detail` added by [`sharpening`].
-pub struct Publisher {
+pub(crate) struct Publisher {
     encoder: Encoder,
     decoder: Decoder,
     decoded: Vec<(u64, Plane)>,
     index: u64,
     sequence: u64,
-    pub detail: f32,
+    pub(crate) detail: f32,
     /// Other texture, so that a change is a cut.
-    pub scene: u64,
+    pub(crate) scene: u64,
 }
 
 impl Publisher {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         media::init();
         let settings = EncoderSettings {
             encoder: "libx264".to_owned(),
@@ -192,13 +192,13 @@ impl Publisher {
         Self { encoder, decoder, decoded: Vec::new(), index: 0, sequence: 0, detail: 0.2, scene: 0 }
     }
 
-    pub fn hello(&self, stage: &Stage) {
+    pub(crate) fn hello(&self, stage: &Stage) {
         let hello = PublisherHello { hr_width: 320, hr_height: 192, scale: 2, max_kbps: 400 };
         stage.send(FromRelay::Hello { session: SESSION.to_owned(), hello });
     }
 
     /// Sends the next frame.
-    pub fn send_frame(&mut self, stage: &Stage, keyframe: bool) {
+    pub(crate) fn send_frame(&mut self, stage: &Stage, keyframe: bool) {
         let stream_time = self.next_stream_time();
         let unit = self.encoder.encode(&self.picture(), stream_time, keyframe).unwrap().unwrap();
         for frame in self.decoder.decode(&unit.data, unit.timestamp).unwrap() {
@@ -210,7 +210,7 @@ impl Publisher {
     }
 
     /// A patch of the newest frame but one.
-    pub fn patch(&mut self) -> (u64, PublisherPatch) {
+    pub(crate) fn patch(&mut self) -> (u64, PublisherPatch) {
         let (stream_time, lr) = &self.decoded[self.decoded.len() - 2];
         let hr = sr_net::enhance(&sharpening(self.detail), lr).crop(96, 48, 96, 96).unwrap();
         self.sequence += 1;
@@ -225,13 +225,18 @@ impl Publisher {
         (*stream_time, patch)
     }
 
-    pub fn send_patch(&mut self, stage: &Stage) {
+    pub(crate) fn send_patch(&mut self, stage: &Stage) {
         let (stream_time, patch) = self.patch();
         stage.send(received(stream_time, patch));
     }
 
     /// Goes on as a publisher does, key frames included, until `holds`.
-    pub async fn stream_until(&mut self, stage: &mut Stage, what: &str, holds: impl Fn(&LearningStatus) -> bool) {
+    pub(crate) async fn stream_until(
+        &mut self,
+        stage: &mut Stage,
+        what: &str,
+        holds: impl Fn(&LearningStatus) -> bool,
+    ) {
         let deadline = Instant::now() + DEADLINE;
         while !holds(&stage.status()) {
             assert!(Instant::now() < deadline, "{what} did not come within {DEADLINE:?}: {:?}", stage.status());
@@ -247,7 +252,7 @@ impl Publisher {
         }
     }
 
-    pub fn next_stream_time(&self) -> u64 {
+    pub(crate) fn next_stream_time(&self) -> u64 {
         (1 << 32) + self.index * FRAME_TICKS
     }
 
@@ -265,12 +270,12 @@ impl Publisher {
     }
 }
 
-pub fn received(stream_time: u64, patch: PublisherPatch) -> FromRelay {
+pub(crate) fn received(stream_time: u64, patch: PublisherPatch) -> FromRelay {
     FromRelay::Patch { session: SESSION.to_owned(), stream_time, captured_at_unix_us: 1, patch }
 }
 
 /// Bicubic and `strength` times a Laplacian of the LR samples.
-pub fn sharpening(strength: f32) -> Weights {
+pub(crate) fn sharpening(strength: f32) -> Weights {
     let mut weights = Weights::zero(NETWORK);
     let laplacian = [0.0, -1.0, 0.0, -1.0, 4.0, -1.0, 0.0, -1.0, 0.0];
     weights.convolutions[0].weight = laplacian.iter().copied().chain(laplacian.map(|tap| -tap)).collect();
@@ -281,7 +286,7 @@ pub fn sharpening(strength: f32) -> Weights {
     weights
 }
 
-pub fn offer(weights: &Weights) -> Checkpoint {
+pub(crate) fn offer(weights: &Weights) -> Checkpoint {
     let safetensors = weights.to_safetensors(Precision::F16);
     Checkpoint {
         stream: Some(demo().to_id()),
@@ -294,6 +299,6 @@ pub fn offer(weights: &Weights) -> Checkpoint {
 }
 
 /// For tests that look at the checkpoint on several ways.
-pub fn live(stage: &Stage) -> Option<Arc<Checkpoint>> {
+pub(crate) fn live(stage: &Stage) -> Option<Arc<Checkpoint>> {
     stage.learning.live.borrow().clone()
 }

@@ -4,7 +4,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use proto::v1::{Rect, Selection};
-use sr_net::{Plane, bicubic, mse};
+use sr_net::{Plane, bicubic, digest, mse};
 
 /// A frame as both sides have it.
 #[derive(Debug)]
@@ -74,6 +74,11 @@ impl Candidate {
             *sample = u8::try_from((i16::from(*sample) - i16::from(*bicubic) + 128).clamp(0, 255)).unwrap_or(128);
         }
         difference
+    }
+
+    /// What a residual refers to.
+    pub(crate) fn base_digest(&self, residual: bool) -> Option<u32> {
+        residual.then(|| digest(&self.bicubic))
     }
 }
 
@@ -197,6 +202,7 @@ mod tests {
         (piece.hr, piece.bicubic) = (plane([100, 255, 0, 50]), plane([90, 0, 255, 50]));
         assert_eq!(piece.luma(true).samples(), [138, 255, 0, 128]);
         assert_eq!(piece.luma(false), piece.hr);
+        assert_eq!((piece.base_digest(true), piece.base_digest(false)), (Some(digest(&piece.bicubic)), None));
     }
 
     #[test]

@@ -121,6 +121,7 @@ impl PatchMaker {
             luma: luma.into(),
             selection: selection.into(),
             residual,
+            base_digest: candidate.base_digest(residual),
         };
         self.sequence += 1;
         self.patches.spend(1.0);

@@ -4,6 +4,7 @@
 
 mod bicubic;
 mod convolution;
+mod digest;
 mod forward;
 mod measure;
 mod network;
@@ -13,6 +14,7 @@ mod plane;
 mod weights;
 
 pub use bicubic::{bicubic, bicubic_kernel, upsample};
+pub use digest::digest;
 pub use forward::{enhance, forward};
 pub use measure::{mse, psnr_db, psnr_of_mse_db, ssim};
 pub use network::{Network, NetworkError};

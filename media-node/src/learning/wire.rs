@@ -123,6 +123,8 @@ pub enum DropReason {
     TooManyWaiting = 8,
     /// The scale is none that is supported.
     BadScale = 9,
+    /// Its residual was taken against another picture than this frame's bicubic.
+    OtherBase = 10,
 }
 
 impl DropReason {
@@ -140,6 +142,7 @@ impl DropReason {
             Self::Misaligned => "misaligned",
             Self::TooManyWaiting => "too_many_waiting",
             Self::BadScale => "bad_scale",
+            Self::OtherBase => "other_base",
         }
     }
 }

@@ -115,6 +115,9 @@ impl Pairer {
         let rect = patch.rect.as_ref().ok_or(DropReason::BadRect)?;
         let cut = Cut::new(rect, scale as usize, &frame.luma)?;
         let bicubic = cut.bicubic(frame).ok_or(DropReason::BadRect)?;
+        if patch.residual && patch.base_digest.is_some_and(|base| base != sr_net::digest(&bicubic)) {
+            return Err(DropReason::OtherBase);
+        }
         let hr = decode_hr(patch, &bicubic)?;
         let psnr_db = sr_net::psnr_db(&hr, &bicubic);
         if psnr_db < LEAST_PSNR_DB {

@@ -149,13 +149,20 @@ fn at_the_edge_of_the_picture_the_margin_ends_and_bicubic_is_still_that_of_the_w
     }
 }
 
-#[test]
-fn a_residual_is_added_to_bicubic_of_the_decoded_frame() {
-    let (publisher, mut pairer) = with_frames(3);
-    let (hr, mut residual) = (publisher.hr(1, RECT), publisher.bicubic(1, RECT));
+/// HR − bicubic + 128.
+fn residual_of(hr: &Plane, bicubic: &Plane) -> Plane {
+    let mut residual = bicubic.clone();
     for (sample, hr) in residual.samples_mut().iter_mut().zip(hr.samples()) {
         *sample = (i16::from(*hr) - i16::from(*sample) + 128).clamp(0, 255) as u8;
     }
+    residual
+}
+
+#[test]
+fn a_residual_is_added_to_bicubic_of_the_decoded_frame() {
+    let (publisher, mut pairer) = with_frames(3);
+    let hr = publisher.hr(1, RECT);
+    let residual = residual_of(&hr, &publisher.bicubic(1, RECT));
     for (coding, least_psnr_db) in [(PixelCoding::Png, 99.0), (PixelCoding::Webp, 30.0), (PixelCoding::Jpeg, 30.0)] {
         let luma = still::encode(&residual, coding, 80).unwrap().into();
         let sent = PublisherPatch { residual: true, coding: coding.into(), luma, ..raw(RECT, &hr) };
@@ -163,6 +170,23 @@ fn a_residual_is_added_to_bicubic_of_the_decoded_frame() {
         let decoded = Plane::new(96, 96, pair.hr_luma.to_vec()).unwrap();
         assert!(sr_net::psnr_db(&decoded, &hr) > least_psnr_db, "{coding:?}: {}", sr_net::psnr_db(&decoded, &hr));
     }
+}
+
+/// HR is made of the frame that it is compared with, so no likeness tells that it is the wrong one.
+#[test]
+fn a_residual_of_another_frame_is_dropped() {
+    let (publisher, mut pairer) = with_frames(8);
+    let (hr, bicubic) = (publisher.hr(3, RECT), publisher.bicubic(3, RECT));
+    let luma = residual_of(&hr, &bicubic);
+    let unchecked = PublisherPatch { residual: true, ..raw(RECT, &luma) };
+    let sent = PublisherPatch { base_digest: Some(sr_net::digest(&bicubic)), ..unchecked.clone() };
+    for index in [2, 4, 6] {
+        assert_eq!(drop_reasons(pairer.handle(patch(index, sent.clone()))), [DropReason::OtherBase], "frame {index}");
+    }
+    assert_eq!(paired(pairer.handle(patch(3, sent.clone()))).patch.unwrap().hr_luma, hr.samples());
+    assert_eq!(paired(pairer.handle(patch(3, unchecked))).sequence, 5, "a publisher that says nothing is believed");
+    let whole = PublisherPatch { base_digest: Some(0), ..raw(RECT, &hr) };
+    assert_eq!(paired(pairer.handle(patch(3, whole))).sequence, 5, "a patch that is no residual has no base");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod learning_stage;
 
 use std::time::{Duration, Instant};
 
+use bus::Bus;
 use futures::StreamExt;
 use learning_stage::{NETWORK, Nats, Publisher, Stage, demo, eventually, live, offer, received, sharpening};
 use media_node::bridge::{FromRelay, ToRelay};
@@ -281,6 +282,23 @@ async fn a_restarted_registry_goes_on_with_its_versions_and_its_live_checkpoint(
     let mut publisher = Publisher::new();
     publisher.stream_until(&mut stage, "eight pairs", |status| status.patches_accepted >= 8).await;
     assert_eq!(accepted(stage.publish(offer(&sharpening(0.2))).await).version, 3);
+}
+
+#[tokio::test]
+async fn what_is_live_is_not_said_before_the_stored_checkpoints_are_read() {
+    let mut nats = Nats::start();
+    nats.server.kill();
+    let bus = Bus::connect(nats.server.url(), None, "test").await.unwrap();
+    let mut stage = Stage::open(Some(bus)).await;
+    let newest = GetRequest { stream: Some(demo().to_id()), version: 0 };
+    let unread = stage.client.get(newest.clone()).await.unwrap_err();
+    assert_eq!(unread.code(), tonic::Code::Unavailable, "nothing is known yet");
+    nats.server.restart().unwrap();
+    eventually("that nothing is live", async || {
+        let absent = stage.client.get(newest.clone()).await.unwrap_err();
+        (absent.code() == tonic::Code::NotFound).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

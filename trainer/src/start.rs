@@ -9,7 +9,7 @@ use sr_net::Network;
 use telemetry::Shutdown;
 
 use crate::{
-    offers::{Live, live},
+    offers::{Live, live, read_live},
     registry::Registry,
     state,
 };
@@ -22,6 +22,8 @@ pub(crate) struct Start {
 }
 
 const RETRY: Duration = Duration::from_millis(200);
+/// The media-node and its store may come up together with the trainer; without them it starts anyway.
+const LIVE_WITHIN: Duration = Duration::from_secs(5);
 
 impl Start {
     /// Waits for NATS: without it there are no patches either. `None` when the end is asked for first.
@@ -36,7 +38,16 @@ impl Start {
             match stored_state(bus, stream).await {
                 Ok(bytes) => {
                     let state = bytes.and_then(|bytes| read_state(&bytes, network));
-                    return Some(Self { state, live: live(registry, network).await });
+                    // With a state of its own, what is live is good to know and not worth a wait.
+                    let live = if state.is_some() {
+                        live(registry, network).await
+                    } else {
+                        tokio::select! {
+                            () = shutdown.requested() => return None,
+                            live = live_in_time(registry, network) => live,
+                        }
+                    };
+                    return Some(Self { state, live });
                 }
                 Err(error) => tracing::warn!(%error, "cannot look for the last state; trying again"),
             }
@@ -63,6 +74,26 @@ impl Start {
         }
         tracing::info!("starting from bicubic");
         Learner::from_bicubic(network, seed, device)
+    }
+}
+
+/// The live checkpoint as soon as the media-node says whether there is one.
+async fn live_in_time(registry: &Registry, network: Network) -> Option<Live> {
+    let answered = async {
+        loop {
+            match registry.live().await {
+                Ok(checkpoint) => return checkpoint,
+                Err(status) => tracing::debug!(%status, "the media-node does not say yet what is live"),
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    };
+    match tokio::time::timeout(LIVE_WITHIN, answered).await {
+        Ok(checkpoint) => read_live(&checkpoint?, network),
+        Err(_) => {
+            tracing::warn!("the media-node does not say what is live; starting without");
+            None
+        }
     }
 }
 

@@ -19,7 +19,8 @@ use proto::{
 };
 use registry::Registry;
 use settings::{NetworkSettings, TrainerSettings};
-use sr_net::{Network, Plane, Weights};
+use sr_model::{Device, Learner};
+use sr_net::{Network, Plane, Precision, Weights};
 
 const DEADLINE: Duration = Duration::from_secs(40);
 const NETWORK: Network = Network { scale: 2, unshuffle: 1, features: 8, layers: 3 };
@@ -212,6 +213,25 @@ async fn an_unavailable_media_node_gets_the_newest_when_it_is_back() {
     assert!(world.registry.accepted().is_empty());
     world.registry.set_available(true);
     world.publish_until(next, "a checkpoint", async || !world.registry.accepted().is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trainer_that_is_there_before_the_media_node_starts_from_the_live_checkpoint() {
+    let world = World::start().await;
+    world.registry.set_available(false);
+    let begun = Learner::from_bicubic(NETWORK, 1, Device::Cpu);
+    let live = Checkpoint {
+        version: 41,
+        network: Some(NETWORK.to_proto()),
+        safetensors: begun.weights().to_safetensors(Precision::F16).into(),
+        ..Checkpoint::default()
+    };
+    world.registry.set_live(live);
+    let _trainer = world.trainer();
+    eventually("a question in vain", async || world.registry.asked_in_vain() >= 1).await;
+    world.registry.set_available(true);
+    world.publish_until(0, "a checkpoint", async || !world.registry.accepted().is_empty()).await;
+    assert_eq!(world.registry.accepted()[0].parent, 41);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,6 +29,8 @@ struct Shared {
     token: String,
     unavailable: AtomicBool,
     refused: AtomicUsize,
+    asked_in_vain: AtomicUsize,
+    live: Mutex<Option<Checkpoint>>,
     accepted: Mutex<Vec<Checkpoint>>,
 }
 
@@ -54,6 +56,15 @@ impl Registry {
     /// Calls of `Publish` while it was unavailable.
     pub(crate) fn refused(&self) -> usize {
         self.shared.refused.load(Ordering::SeqCst)
+    }
+
+    /// Calls of `Get` while it was unavailable.
+    pub(crate) fn asked_in_vain(&self) -> usize {
+        self.shared.asked_in_vain.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_live(&self, checkpoint: Checkpoint) {
+        *self.shared.live.lock().unwrap() = Some(checkpoint);
     }
 
     pub(crate) fn accepted(&self) -> Vec<Checkpoint> {
@@ -86,7 +97,12 @@ impl CheckpointService for Shared {
     }
 
     async fn get(&self, _: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
-        Err(Status::not_found("nothing is live"))
+        if self.unavailable.load(Ordering::SeqCst) {
+            self.asked_in_vain.fetch_add(1, Ordering::SeqCst);
+            return Err(Status::unavailable("for the test"));
+        }
+        let checkpoint = self.live.lock().unwrap().clone().ok_or_else(|| Status::not_found("nothing is live"))?;
+        Ok(Response::new(GetResponse { checkpoint: Some(checkpoint) }))
     }
 
     async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {

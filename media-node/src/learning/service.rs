@@ -122,7 +122,11 @@ impl CheckpointRegistry {
         {
             return Ok((*live.checkpoint).clone());
         }
-        let store = self.store.as_ref().filter(|_| version != 0).ok_or_else(absent)?;
+        let store = self.store.as_ref().ok_or_else(absent)?;
+        if version == 0 {
+            let loaded = self.desk.update(|registry, _| registry.is_open());
+            return Err(if loaded { absent() } else { Status::unavailable("the stored checkpoints are not read yet") });
+        }
         store.get(version).await.map_err(status_of)?.ok_or_else(absent)
     }
 }

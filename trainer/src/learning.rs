@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     exam,
     example::{Example, PatchId},
+    losses::Losses,
     metrics::Metrics,
     offers::{Answer, Live, Offer},
     replay::{Dated, Replay},
@@ -59,6 +60,7 @@ pub(crate) struct Learning {
     metrics: Metrics,
     /// What the trainer believes to be live.
     live: Option<Live>,
+    losses: Losses,
     /// Weights of up to [`EPOCHS_COMPARED`] epochs ago, with their age in epochs.
     anchor: Option<(u32, Weights)>,
     progress: Progress,
@@ -108,6 +110,7 @@ impl Learning {
             saturation: Saturation::default(),
             random: StdRng::seed_from_u64(seed),
             live: start.live,
+            losses: Losses::default(),
             anchor: None,
             steps_since_offer: 0,
             stream,
@@ -177,13 +180,19 @@ impl Learning {
             }
             Heard::Answer(Answer::Accepted { version, offer }) => {
                 self.progress.last_accepted_version = version;
+                self.losses.handle_accepted();
                 self.live = Some(Live { version, weights: offer.weights.clone() });
             }
-            Heard::Answer(Answer::Rejected { live }) => {
+            Heard::Answer(Answer::BelowLive { live }) => {
+                let adopt = self.losses.handle_below_live(live.is_some());
                 if live.is_some() {
                     self.live = live;
                 }
+                if adopt {
+                    self.begin_again("it keeps losing against the live checkpoint");
+                }
             }
+            Heard::Answer(Answer::Rejected) => {}
         }
     }
 
@@ -260,14 +269,20 @@ impl Learning {
         }
     }
 
-    /// Starts again from the live weights, or from bicubic: what is not finite never heals.
+    /// What is not finite never heals.
     fn reset(&mut self, reason: &str) {
-        tracing::warn!(reason, step = self.learner.step(), "starting the network again");
         self.metrics.resets.inc();
+        self.begin_again(reason);
+    }
+
+    /// From the live weights, or from bicubic.
+    fn begin_again(&mut self, reason: &str) {
+        tracing::warn!(reason, step = self.learner.step(), "starting the network again");
         let start = Start { state: None, live: self.live.clone() };
         let learner = start.learner(self.learner.network(), rand::random(), self.device);
         self.learner = learner.with_precision(self.precision);
         self.anchor = None;
+        self.steps_since_offer = 0;
     }
 
     fn progress_now(&mut self) -> Progress {

@@ -14,6 +14,7 @@ mod example;
 mod intake;
 mod keeper;
 mod learning;
+mod losses;
 mod metrics;
 mod offers;
 mod registry;

@@ -24,10 +24,12 @@ pub(crate) enum Answer {
         version: u64,
         offer: Arc<Offer>,
     },
-    /// `live` is what beat it, when the media-node says so.
-    Rejected {
+    /// `live` is what beat it, when it can be had and is of the trainer's network.
+    BelowLive {
         live: Option<Live>,
     },
+    /// For any other reason.
+    Rejected,
 }
 
 /// The checkpoint that is in use.
@@ -96,7 +98,7 @@ async fn answer(
         Some(publish_response::Result::Rejected(rejected)) => rejected,
         None => {
             tracing::warn!("the media-node's answer says nothing");
-            return Answer::Rejected { live: None };
+            return Answer::Rejected;
         }
     };
     let reason = rejected.reason();
@@ -107,8 +109,10 @@ async fn answer(
         }
         _ => tracing::error!(reason = reason.as_str_name(), detail = rejected.detail, "checkpoint rejected"),
     }
-    let live = if reason == Reason::BelowLive { live(registry, offer.weights.network).await } else { None };
-    Answer::Rejected { live }
+    match reason {
+        Reason::BelowLive => Answer::BelowLive { live: live(registry, offer.weights.network).await },
+        _ => Answer::Rejected,
+    }
 }
 
 /// The live checkpoint, when it is there, readable and of this network.

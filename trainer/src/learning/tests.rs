@@ -36,6 +36,11 @@ fn live_through(learning: &mut Learning, tenths: std::ops::Range<u64>, steps: us
     }
 }
 
+fn close(a: &Weights, b: &Weights) -> bool {
+    let values = |weights: &Weights| weights.convolutions.iter().flat_map(|one| one.weight.clone()).collect::<Vec<_>>();
+    values(a).iter().zip(values(b)).all(|(a, b)| (a - b).abs() < 1e-5)
+}
+
 fn gain_db(measured: &v1::Measurement) -> f64 {
     measured.psnr_db - measured.bicubic_psnr_db
 }
@@ -84,7 +89,7 @@ fn what_is_not_better_than_the_live_one_is_not_offered() {
     let next = learning.end_epoch().expect("it got better still");
     assert_eq!(next.checkpoint.parent, 7);
     let live = Live { version: 8, weights: next.weights };
-    learning.hear(Duration::from_secs(6), Heard::Answer(Answer::Rejected { live: Some(live) }));
+    learning.hear(Duration::from_secs(6), Heard::Answer(Answer::BelowLive { live: Some(live) }));
     learning.settings.learning_rate = 1e-9;
     learning.step();
     assert!(learning.end_epoch().is_none(), "such a step is not worth a checkpoint");
@@ -108,15 +113,24 @@ fn a_network_that_is_not_finite_starts_again_from_the_live_one() {
     (0..3).for_each(|_| learning.step());
     assert!(learning.metrics.resets.get() > 0);
     learning.settings.learning_rate = 0.0;
-    let close = |a: &Weights, b: &Weights| {
-        let values =
-            |weights: &Weights| weights.convolutions.iter().flat_map(|one| one.weight.clone()).collect::<Vec<_>>();
-        values(a).iter().zip(values(b)).all(|(a, b)| (a - b).abs() < 1e-5)
-    };
     if !close(&learning.learner.weights(), &offer.weights) {
         learning.reset("for the test");
     }
     assert!(close(&learning.learner.weights(), &offer.weights));
+}
+
+#[test]
+fn a_trainer_that_keeps_losing_goes_on_from_what_beats_it() {
+    let mut winner = learning(Start::default());
+    live_through(&mut winner, 0..20, 5);
+    let live = Live { version: 9, weights: winner.learner.weights() };
+    let mut loser = learning(Start::default());
+    for loss in 1..=5 {
+        assert!(!close(&loser.learner.weights(), &live.weights), "after {} losses", loss - 1);
+        loser.hear(Duration::ZERO, Heard::Answer(Answer::BelowLive { live: Some(live.clone()) }));
+    }
+    assert!(close(&loser.learner.weights(), &live.weights));
+    assert_eq!(loser.metrics.resets.get(), 0, "nothing was wrong with the network");
 }
 
 #[test]

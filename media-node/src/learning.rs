@@ -16,6 +16,7 @@ mod desk;
 mod gain;
 mod guard;
 mod judge;
+mod measuring;
 mod metrics;
 mod outbox;
 mod pair;
@@ -39,7 +40,7 @@ use proto::{
 };
 use settings::PatchSettings;
 use sr_net::Network;
-use telemetry::{Metrics, Shutdown};
+use telemetry::{Metrics, Shutdown, prometheus_client::metrics::counter::Counter};
 use tokio::sync::{broadcast, mpsc, watch};
 
 pub use self::service::CheckpointRegistry;
@@ -47,6 +48,7 @@ use self::{
     admission::Admission,
     control::Control,
     desk::Desk,
+    measuring::measure_live,
     metrics::StatusCollector,
     outbox::{Outbox, Outgoing},
     pair::Pair,
@@ -58,8 +60,8 @@ use self::{
 use crate::bridge::{FromRelay, ToRelay};
 
 const TICK: Duration = Duration::from_millis(100);
-/// Pairs that wait to be measured with the live weights; more are not measured.
-const UNMEASURED_PAIRS: usize = 64;
+/// Pairs on their way to be measured; there they are taken at once.
+const MEASURED_AT_ONCE: usize = 64;
 
 /// What the learning half works with.
 #[derive(Debug)]
@@ -104,7 +106,13 @@ pub fn spawn(
     let LearningOptions { stream, scale, network, patches, bus, pod, stream_status, metrics, shutdown, pairer_program } =
         options;
     let collector = Box::new(StatusCollector(desk.status()));
-    metrics.lock().unwrap_or_else(std::sync::PoisonError::into_inner).register_collector(collector);
+    let unmeasured = Counter::default();
+    {
+        let mut metrics = metrics.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        metrics.register_collector(collector);
+        let help = "Pairs that the live checkpoint was not measured on, because that is too slow";
+        metrics.register("pairs_unmeasured", help, unmeasured.clone());
+    }
 
     let store = bus.clone().map(|bus| Store::new(bus, stream.clone()));
     if let Some(store) = store.clone() {
@@ -113,8 +121,8 @@ pub fn spawn(
     if let Some(bus) = bus.clone() {
         spawn_until(&shutdown, report::report(bus, stream.clone(), pod, stream_status));
     }
-    let (measured_sender, measured) = mpsc::channel(UNMEASURED_PAIRS);
-    spawn_until(&shutdown, measure_live(desk.clone(), measured));
+    let (to_measure, pairs) = mpsc::channel(MEASURED_AT_ONCE);
+    spawn_until(&shutdown, measure_live(desk.clone(), pairs, unmeasured.clone()));
 
     let (source_size, source_size_receiver) = watch::channel((0, 0));
     let loop_ = Loop {
@@ -124,7 +132,8 @@ pub fn spawn(
         pairer: Pairer::new(pairer_program.unwrap_or_else(pairer::find_program)),
         control: Control::new(scale, patches, bus.is_some()),
         outbox: bus.map(|bus| Outbox::spawn(bus, stream.clone(), desk.clone())),
-        unmeasured: measured_sender,
+        to_measure,
+        unmeasured,
         publisher: None,
         source_size,
         stream: stream.clone(),
@@ -149,21 +158,6 @@ fn spawn_until(shutdown: &Shutdown, work: impl Future<Output = ()> + Send + 'sta
     tokio::spawn(async move { token.run_until_cancelled(work).await });
 }
 
-/// Measures the live checkpoint on each pair, newest knowledge for the guard and the gain.
-async fn measure_live(desk: Desk, mut pairs: mpsc::Receiver<Arc<Pair>>) {
-    while let Some(pair) = pairs.recv().await {
-        let live = desk.update(|registry, _| registry.live());
-        let measured_pair = Arc::clone(&pair);
-        let measured = tokio::task::spawn_blocking(move || {
-            live.map(|live| (live.checkpoint.version, measured_pair.planes.mse(&live.weights)))
-        });
-        match measured.await {
-            Ok(measured) => desk.update(|registry, now| registry.handle_measured(now, &pair, measured)),
-            Err(error) => tracing::error!(%error, "measuring the live checkpoint"),
-        }
-    }
-}
-
 /// The one task between the relay, the pairer and the registry.
 struct Loop {
     stream: StreamName,
@@ -173,7 +167,8 @@ struct Loop {
     pairer: Pairer,
     control: Control,
     outbox: Option<Outbox>,
-    unmeasured: mpsc::Sender<Arc<Pair>>,
+    to_measure: mpsc::Sender<Arc<Pair>>,
+    unmeasured: Counter,
     /// The session that said hello on the patch channel.
     publisher: Option<String>,
     source_size: watch::Sender<(u32, u32)>,
@@ -262,8 +257,9 @@ impl Loop {
         };
         let frame = FrameMarks { stream_time: patch.stream_time, phash: patch.phash, mean: frame_mean };
         self.desk.update(|registry, now| registry.handle_pair(now, Arc::clone(&pair), frame));
-        // Full: this one is not measured, the next ones are.
-        let _ = self.unmeasured.try_send(pair);
+        if self.to_measure.try_send(pair).is_err() {
+            self.unmeasured.inc();
+        }
         self.source_size.send_if_modified(|size| {
             std::mem::replace(size, (frame_width, frame_height)) != (frame_width, frame_height)
         });

@@ -31,6 +31,7 @@ use anyhow::ensure;
 use media::{EncoderSettings, OpusEncoder, Source, SourceOptions};
 use proto::v1::PublisherHello;
 use telemetry::Shutdown;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use webrtc_client::PublishOptions;
 
@@ -67,10 +68,12 @@ pub(crate) async fn run(args: PublishArgs, shutdown: Shutdown) -> anyhow::Result
     };
     let shared = Arc::new(Shared::new(wanted, args.initial_estimate_kbps()));
     let frames = args.sends_patches().then(|| Arc::new(Newest::default()));
+    let (hello, told) = watch::channel(hello(&args, hr));
     let pipeline = Pipeline::open(PipelineParts {
         shared: shared.clone(),
         scale: args.scale.into(),
         settings: encoder_settings(&args, &source, hr),
+        hello,
         opus: if audio { Some(OpusEncoder::open(args.audio_kbps)?) } else { None },
         frames: frames.clone(),
         frame_log: args.frame_log.as_deref().map(FrameLog::create).transpose()?,
@@ -81,7 +84,7 @@ pub(crate) async fn run(args: PublishArgs, shutdown: Shutdown) -> anyhow::Result
         shared: shared.clone(),
         options: publish_options(&args, audio),
         token_file: args.token_file.clone(),
-        hello: hello(&args, hr),
+        hello: told,
     };
     let reports = tokio::spawn(report(Reporter::new(shared.clone()), args.stats, !args.quiet));
     let patches = frames.clone().map(|frames| spawn_patches(&args, shared.clone(), frames));

@@ -1,14 +1,18 @@
 //! `acuity publish` and `acuity watch` against a real media-node.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use std::{
     fs,
+    path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use media::{Source, SourceItem, SourceOptions};
+use media::{Encoder, EncoderSettings, Picture, Source, SourceItem, SourceOptions};
+use sr_net::Plane;
 use support::{MediaNode, Process, SOURCE, until};
 
 fn publish(node: &MediaNode, options: &[&str]) -> Process {
@@ -85,6 +89,50 @@ fn a_publisher_at_another_scale_than_the_streams_sends_no_patches() {
     let publisher = publish(&node, &["--scale", "4", "--congestion-control", "off"]);
     until("frames are sent", || publisher.number("frames") > 90);
     assert_eq!(publisher.number("patches"), 0);
+}
+
+/// Two seconds at each size, as bare H264.
+fn clip_of_two_sizes(folder: &Path) -> String {
+    let path = folder.join("clip.h264");
+    let mut clip = Vec::new();
+    for (width, height) in [(640, 384), (320, 192)] {
+        let settings = EncoderSettings {
+            encoder: "libx264".to_owned(),
+            width,
+            height,
+            frame_rate: (25, 1),
+            bitrate_kbps: 500,
+            preset: "ultrafast".to_owned(),
+            threads: 1,
+            keyframe_interval: None,
+        };
+        let mut encoder = Encoder::open(&settings).unwrap();
+        for index in 0..50 {
+            let y = (0..width * height).map(|at| ((at % width * 3 + at / width * 5) / 4 + index) as u8).collect();
+            let chroma = Plane::filled(width / 2, height / 2, 128);
+            let picture = Picture { y: Plane::new(width, height, y).unwrap(), u: chroma.clone(), v: chroma };
+            clip.extend(encoder.encode(&picture, index as u64 * 3600, index == 0).unwrap().unwrap().data);
+        }
+    }
+    fs::write(&path, clip).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_source_that_changes_its_size_is_published_on_and_so_are_its_patches() {
+    media::init();
+    let folder = tempfile::tempdir().unwrap();
+    let clip = clip_of_two_sizes(folder.path());
+    let node = MediaNode::start(&["--scale", "2"]);
+    let whip = node.url("whip");
+    let publisher = Process::acuity(&["publish", &clip, "--loop", "--whip", &whip, "--stats", "--quiet"]);
+    let viewer = watch(&node, &["--rendition", "source"]);
+    for width in [320, 160, 320] {
+        until(&format!("pictures {width} wide are shown"), || viewer.number("width") == width);
+        let patches = publisher.number("patches");
+        until("patches are sent on", || publisher.number("patches") > patches);
+    }
+    assert_eq!((publisher.number("sessions"), viewer.number("reconnects")), (1, 0));
 }
 
 #[test]

@@ -6,8 +6,10 @@ use std::{
 };
 
 use media::{AccessUnit, AudioSamples, Decoder, Encoder, EncoderSettings, OpusEncoder, Picture, Source, SourceItem};
+use proto::v1::PublisherHello;
 use sr_net::Plane;
 use telemetry::Shutdown;
+use tokio::sync::watch;
 
 use super::{
     candidates::CodedFrame,
@@ -30,6 +32,8 @@ pub(crate) struct PipelineParts {
     pub(crate) source: Source,
     pub(crate) scale: usize,
     pub(crate) settings: EncoderSettings,
+    /// What the media-node is told of the pictures; it follows their size.
+    pub(crate) hello: watch::Sender<PublisherHello>,
     pub(crate) opus: Option<OpusEncoder>,
     /// Where frames go that patches may be cut from; `None` without patches.
     pub(crate) frames: Option<Arc<Newest<CodedFrame>>>,
@@ -108,6 +112,7 @@ impl Pipeline {
             return Ok(());
         }
 
+        self.follow_size(&hr, &lr)?;
         let time = ticks(due.time, VIDEO_CLOCK);
         let rtp_timestamp = self.first_video.wrapping_add(low_bits(time));
         let keyframe = self.takes_keyframe_request(&shared);
@@ -165,6 +170,21 @@ impl Pipeline {
             std::thread::sleep(left.min(NAP));
         }
         false
+    }
+
+    /// A file may change its size on the way. An encoder is of one size; the decoders follow its key frame.
+    fn follow_size(&mut self, hr: &Picture, lr: &Picture) -> anyhow::Result<()> {
+        let settings = &mut self.parts.settings;
+        if (settings.width, settings.height) == (lr.width(), lr.height()) {
+            return Ok(());
+        }
+        tracing::info!(width = lr.width(), height = lr.height(), "the source changes its size");
+        (settings.width, settings.height) = (lr.width(), lr.height());
+        settings.bitrate_kbps = self.video_kbps;
+        self.encoder = Encoder::open(settings)?;
+        let [hr_width, hr_height] = [hr.width(), hr.height()].map(|side| u32::try_from(side).unwrap_or(u32::MAX));
+        self.parts.hello.send_modify(|hello| *hello = PublisherHello { hr_width, hr_height, ..*hello });
+        Ok(())
     }
 
     fn follow_path(&mut self, shared: &Shared) {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use proto::v1::{PatchChannelMessage, PatchControl, PublisherHello, patch_channel_message::Kind};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use webrtc_client::{PublishOptions, Publisher, PublisherEvent};
 
@@ -22,7 +22,7 @@ pub(crate) struct Sessions {
     /// The token is read from `token_file` at each connection.
     pub(crate) options: PublishOptions,
     pub(crate) token_file: Option<PathBuf>,
-    pub(crate) hello: PublisherHello,
+    pub(crate) hello: watch::Receiver<PublisherHello>,
 }
 
 /// The channel may lose the hello or its answer, and without a hello no patch is taken.
@@ -86,12 +86,19 @@ impl Sessions {
         shared.keyframe_wanted.store(true, Relaxed);
         count(&shared.counters.sessions);
         let mut unheard = tokio::time::interval(HELLO_AGAIN_AFTER);
+        let mut hello = self.hello.clone();
         let end = loop {
             let event = tokio::select! {
                 event = events.recv() => event,
                 () = finish.cancelled() => break End::Asked,
                 _ = unheard.tick() => {
                     if matches!(*shared.heard.borrow(), Heard::Nothing(_)) {
+                        self.greet(&publisher);
+                    }
+                    continue;
+                }
+                Ok(()) = hello.changed() => {
+                    if *shared.heard.borrow() != Heard::Closed {
                         self.greet(&publisher);
                     }
                     continue;
@@ -127,14 +134,15 @@ impl Sessions {
     }
 
     fn greet(&self, publisher: &Publisher) {
-        if !publisher.send_message(&PatchChannelMessage { kind: Some(Kind::Hello(self.hello)) }) {
+        let hello = *self.hello.borrow();
+        if !publisher.send_message(&PatchChannelMessage { kind: Some(Kind::Hello(hello)) }) {
             tracing::warn!("the media-node was not told what to expect");
         }
     }
 
     fn obey(&self, control: PatchControl) {
         let first = !matches!(*self.shared.heard.borrow(), Heard::Control(_));
-        if first && let Some(wanted) = other_scale(&control, self.hello.scale as usize) {
+        if first && let Some(wanted) = other_scale(&control, self.hello.borrow().scale as usize) {
             tracing::warn!("no patches are sent: the stream is enhanced by {wanted}; publish with --scale {wanted}");
         }
         self.shared.heard.send_replace(Heard::Control(control));

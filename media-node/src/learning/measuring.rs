@@ -35,17 +35,23 @@ pub(super) async fn measure_live(desk: Desk, mut pairs: mpsc::Receiver<Arc<Pair>
             if let Some(pair) = next {
                 let live = desk.update(|registry, _| registry.live());
                 measuring.spawn_blocking(move || {
-                    let measured = live.map(|live| (live.checkpoint.version, pair.planes.mse(&live.weights)));
-                    (pair, measured)
+                    let live = live.map(|live| (live.checkpoint.version, pair.planes.mse(&live.weights)));
+                    Measured { pair, live }
                 });
             }
         }
     }
 }
 
-fn record(desk: &Desk, measured: Result<(Arc<Pair>, Option<(u64, f64)>), JoinError>) {
+struct Measured {
+    pair: Arc<Pair>,
+    /// The version that was live, and its mean squared error.
+    live: Option<(u64, f64)>,
+}
+
+fn record(desk: &Desk, measured: Result<Measured, JoinError>) {
     match measured {
-        Ok((pair, measured)) => desk.update(|registry, now| registry.handle_measured(now, &pair, measured)),
+        Ok(Measured { pair, live }) => desk.update(|registry, now| registry.handle_measured(now, &pair, live)),
         Err(error) => tracing::error!(%error, "measuring the live checkpoint"),
     }
 }

@@ -83,6 +83,7 @@ impl Pipeline {
             match self.parts.source.next_item()? {
                 Some(SourceItem::Video { at, index, picture }) => self.handle_picture(at, index, &picture)?,
                 Some(SourceItem::Audio(samples)) => self.handle_sound(samples)?,
+                Some(SourceItem::NotYet) => {}
                 None => break,
             }
         }

@@ -36,6 +36,8 @@ pub enum SourceItem {
         picture: Picture,
     },
     Audio(AudioSamples),
+    /// A device has nothing yet; said each few milliseconds, so that the caller may stop waiting.
+    NotYet,
 }
 
 /// Interleaved 48 kHz stereo f32.
@@ -65,8 +67,18 @@ struct Pass {
     ended: bool,
 }
 
+/// What an attempt to read a packet gave.
+#[derive(Debug, PartialEq)]
+enum Attempt {
+    Packet,
+    NotYet,
+    End,
+}
+
 /// Damaged packets in a row after which the input is given up.
 const MAX_DAMAGED: u32 = 1_000;
+/// Before a device that has nothing yet is asked again.
+const DEVICE_NAP: Duration = Duration::from_millis(5);
 
 impl Source {
     /// # Errors
@@ -107,7 +119,10 @@ impl Source {
                 return Ok(Some(item));
             }
             if !self.pass.ended {
-                self.pass.read(self.offset, &mut self.ready)?;
+                if self.pass.read(self.offset, &mut self.ready)? == Attempt::NotYet {
+                    std::thread::sleep(DEVICE_NAP);
+                    return Ok(Some(SourceItem::NotYet));
+                }
             } else if self.options.repeat && !self.pass.length().is_zero() {
                 self.offset += self.pass.length();
                 self.pass = Pass::open(&self.input, &self.options)?;
@@ -153,14 +168,17 @@ impl Pass {
     }
 
     /// Reads one packet, and queues what comes of it.
-    fn read(&mut self, offset: Duration, ready: &mut Interleave) -> Result<(), MediaError> {
-        match self.next_packet()? {
-            Some(packet) if packet.stream() == self.video.stream() => self.video.send(Some(&packet)),
-            Some(packet) => match &mut self.audio {
+    fn read(&mut self, offset: Duration, ready: &mut Interleave) -> Result<Attempt, MediaError> {
+        let mut packet = ffmpeg::Packet::empty();
+        let attempt = next_attempt(|| packet.read(&mut self.demuxer))?;
+        match &attempt {
+            Attempt::NotYet => return Ok(attempt),
+            Attempt::Packet if packet.stream() == self.video.stream() => self.video.send(Some(&packet)),
+            Attempt::Packet => match &mut self.audio {
                 Some(audio) if packet.stream() == audio.stream() => audio.send(Some(&packet)),
-                _ => return Ok(()),
+                _ => return Ok(attempt),
             },
-            None => {
+            Attempt::End => {
                 self.ended = true;
                 self.video.send(None);
                 self.audio.iter_mut().for_each(|audio| audio.send(None));
@@ -177,25 +195,22 @@ impl Pass {
         if self.ended {
             ready.end();
         }
-        Ok(())
+        Ok(attempt)
     }
+}
 
-    /// `None` at the end.
-    fn next_packet(&mut self) -> Result<Option<ffmpeg::Packet>, MediaError> {
-        let mut packet = ffmpeg::Packet::empty();
-        for _ in 0..MAX_DAMAGED {
-            match packet.read(&mut self.demuxer) {
-                Ok(()) => return Ok(Some(packet)),
-                Err(ffmpeg::Error::Eof) => return Ok(None),
-                Err(ffmpeg::Error::InvalidData) => {}
-                Err(ffmpeg::Error::Other { errno: ffmpeg::error::EAGAIN }) => {
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                Err(error) => return Err(error).doing("reading the input"),
-            }
+/// Skips damaged packets, as many in a row as may be.
+fn next_attempt(mut read: impl FnMut() -> Result<(), ffmpeg::Error>) -> Result<Attempt, MediaError> {
+    for _ in 0..MAX_DAMAGED {
+        match read() {
+            Ok(()) => return Ok(Attempt::Packet),
+            Err(ffmpeg::Error::Eof) => return Ok(Attempt::End),
+            Err(ffmpeg::Error::InvalidData) => {}
+            Err(ffmpeg::Error::Other { errno: ffmpeg::error::EAGAIN }) => return Ok(Attempt::NotYet),
+            Err(error) => return Err(error).doing("reading the input"),
         }
-        Err(ffmpeg::Error::InvalidData).doing("reading the input")
     }
+    Err(ffmpeg::Error::InvalidData).doing("reading the input")
 }
 
 fn open_input(input: &str, format: Option<&str>) -> Result<ffmpeg::format::context::Input, MediaError> {
@@ -220,5 +235,26 @@ fn decimated(rate: (u32, u32), wanted: Option<f64>) -> (u32, u32) {
             (((wanted * 1000.0).round() as u32).max(1), 1000)
         }
         _ => rate,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTHING_YET: ffmpeg::Error = ffmpeg::Error::Other { errno: ffmpeg::error::EAGAIN };
+
+    #[test]
+    fn a_device_that_has_nothing_yet_is_neither_damaged_nor_at_its_end() {
+        assert_eq!(next_attempt(|| Err(NOTHING_YET)).unwrap(), Attempt::NotYet);
+    }
+
+    #[test]
+    fn damage_is_skipped_and_an_input_of_nothing_else_is_given_up() {
+        let mut results = vec![Err(ffmpeg::Error::Eof), Ok(()), Err(ffmpeg::Error::InvalidData)];
+        let mut read = || results.pop().unwrap();
+        assert_eq!(next_attempt(&mut read).unwrap(), Attempt::Packet);
+        assert_eq!(next_attempt(&mut read).unwrap(), Attempt::End);
+        assert!(next_attempt(|| Err(ffmpeg::Error::InvalidData)).is_err());
     }
 }

@@ -24,6 +24,7 @@ fn read(source: &mut Source, at_most: usize) -> Vec<Seen> {
         .map(|item| match item {
             SourceItem::Video { at, index, .. } => Seen::Video { ms: at.as_millis(), index },
             SourceItem::Audio(audio) => Seen::Audio { ms: audio.at.as_millis(), samples: audio.samples.len() },
+            SourceItem::NotYet => panic!("only a device has nothing yet"),
         })
         .collect()
 }

@@ -77,6 +77,7 @@ mod tests {
             .map(|item| match item {
                 SourceItem::Video { at, .. } => ('v', at.as_millis()),
                 SourceItem::Audio(samples) => ('a', samples.at.as_millis()),
+                SourceItem::NotYet => panic!("nothing waits in a queue"),
             })
             .collect()
     }

@@ -12,7 +12,7 @@ use learning_stage::{NETWORK, Nats, Publisher, Stage, demo, eventually, live, of
 use media_node::bridge::{FromRelay, ToRelay};
 use proto::{
     StreamName,
-    status::{StreamEventKind, StreamStatus},
+    status::{LearningStatus, StreamEventKind, StreamStatus},
     v1::{
         Accepted, Checkpoint, GetRequest, PatchControl, PinRequest, PixelCoding, PublishResponse, PublisherPatch, Rect,
         WatchRequest, WatchResponse, patch_control::Want, publish_response, rejected::Reason, report, watch_response,
@@ -251,8 +251,10 @@ async fn nats_away_makes_offers_wait_and_loses_no_pair() {
     let away = stage.publish(offer(&sharpening(0.2))).await.unwrap_err();
     assert_eq!(away.code(), tonic::Code::Unavailable);
     assert_eq!(live(&stage).unwrap().version, 1, "what is live stays");
-    let before = stage.status().patches_accepted;
+    let LearningStatus { patches_accepted: before, patches_waiting: waiting, .. } = stage.status();
     publisher.stream_until(&mut stage, "pairs meanwhile", |status| status.patches_accepted >= before + 8).await;
+    // All but the one that is being delivered wait for the bus.
+    stage.status_where("the backlog of a bus that is away", |status| status.patches_waiting >= waiting + 7).await;
 
     nats.server.restart().unwrap();
     let retried = eventually("the store", async || stage.publish(offer(&sharpening(0.2))).await.ok()).await;

@@ -13,6 +13,8 @@ const QUEUE: usize = 256;
 /// The backlog counts patches younger than this.
 const BACKLOG_AGE: Duration = Duration::from_secs(60);
 const BACKLOG_INTERVAL: Duration = Duration::from_secs(1);
+/// A bus that does not answer within this is away.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LAST_RETRY: Duration = Duration::from_secs(2);
 
@@ -29,7 +31,10 @@ pub(crate) struct Outbox(mpsc::Sender<Outgoing>);
 impl Outbox {
     pub(crate) fn spawn(bus: Bus, stream: StreamName, desk: Desk) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(deliver(bus, stream, desk, receiver));
+        // Read every few seconds, and patches are few.
+        let (published, published_receiver) = mpsc::unbounded_channel();
+        tokio::spawn(watch_backlog(bus.clone(), stream.clone(), desk.clone(), sender.downgrade(), published_receiver));
+        tokio::spawn(deliver(bus, stream, desk, receiver, published));
         Self(sender)
     }
 
@@ -40,28 +45,61 @@ impl Outbox {
     }
 }
 
-async fn deliver(bus: Bus, stream: StreamName, desk: Desk, mut queue: mpsc::Receiver<Outgoing>) {
-    let mut published = VecDeque::new();
-    let mut backlog_ticks = tokio::time::interval(BACKLOG_INTERVAL);
-    backlog_ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+async fn deliver(
+    bus: Bus,
+    stream: StreamName,
+    desk: Desk,
+    mut queue: mpsc::Receiver<Outgoing>,
+    published: mpsc::UnboundedSender<Instant>,
+) {
+    while let Some(outgoing) = queue.recv().await {
+        publish(&bus, &stream, &desk, &outgoing).await;
+        // Nobody counts any more: the end has come.
+        let _ = published.send(Instant::now());
+    }
+}
+
+/// Counts what no trainer has taken, until the outbox is gone. A task of its own: a delivery waits for the bus.
+async fn watch_backlog(
+    bus: Bus,
+    stream: StreamName,
+    desk: Desk,
+    queue: mpsc::WeakSender<Outgoing>,
+    mut published: mpsc::UnboundedReceiver<Instant>,
+) {
+    let mut backlog = Backlog::default();
+    let mut ticks = tokio::time::interval(BACKLOG_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
-            outgoing = queue.recv() => {
-                let Some(outgoing) = outgoing else { return };
-                publish(&bus, &stream, &desk, &outgoing).await;
-                published.push_back(Instant::now());
-            }
-            _ = backlog_ticks.tick() => {
-                while published.front().is_some_and(|at: &Instant| at.elapsed() > BACKLOG_AGE) {
-                    published.pop_front();
-                }
-                // Trainers take the oldest first, so what is left are the newest.
-                if let Ok(pending) = bus.patch_backlog(&stream).await {
-                    let waiting = pending.min(published.len() as u64) + queue.len() as u64;
-                    desk.update(|registry, _| registry.set_backlog(waiting));
-                }
-            }
+        ticks.tick().await;
+        let pending = tokio::time::timeout(ANSWER_WITHIN, bus.patch_backlog(&stream)).await;
+        let Some(queue) = queue.upgrade() else { return };
+        backlog.published.extend(std::iter::from_fn(|| published.try_recv().ok()));
+        if let Ok(Ok(pending)) = pending {
+            backlog.pending = pending;
         }
+        let waiting = backlog.waiting(Instant::now(), queue.max_capacity() - queue.capacity());
+        desk.update(|registry, _| registry.set_backlog(waiting));
+    }
+}
+
+/// What is known of the patches that no trainer has taken.
+#[derive(Debug, Default)]
+struct Backlog {
+    /// When each of the newest was published.
+    published: VecDeque<Instant>,
+    /// How many the bus held for trainers when it last answered.
+    pending: u64,
+}
+
+impl Backlog {
+    /// How many patches under [`BACKLOG_AGE`] wait, `queued` of them for the bus.
+    fn waiting(&mut self, now: Instant, queued: usize) -> u64 {
+        while self.published.front().is_some_and(|at| now.duration_since(*at) > BACKLOG_AGE) {
+            self.published.pop_front();
+        }
+        // Trainers take the oldest first, so what is left are the newest.
+        self.pending.min(self.published.len() as u64) + queued as u64
     }
 }
 
@@ -81,5 +119,32 @@ async fn publish(bus: &Bus, stream: &StreamName, desk: &Desk, outgoing: &Outgoin
         }
         tokio::time::sleep(retry).await;
         retry = (retry * 2).min(LAST_RETRY);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn backlog(start: Instant, published: u64, pending: u64) -> Backlog {
+        let published = (0..published).map(|second| start + Duration::from_secs(second)).collect();
+        Backlog { published, pending }
+    }
+
+    #[test]
+    fn patches_that_trainers_left_and_those_that_wait_for_the_bus_make_the_backlog() {
+        let start = Instant::now();
+        let now = start + Duration::from_secs(30);
+        assert_eq!(backlog(start, 30, 7).waiting(now, 0), 7);
+        assert_eq!(backlog(start, 30, 7).waiting(now, 5), 12);
+        assert_eq!(backlog(start, 30, 500).waiting(now, 0), 30, "the others are of an earlier life");
+    }
+
+    #[test]
+    fn while_the_bus_is_away_old_patches_leave_the_backlog_and_new_ones_join_it() {
+        let start = Instant::now();
+        let mut backlog = backlog(start, 30, 30);
+        let waiting = [30, 70, 100].map(|second| backlog.waiting(start + Duration::from_secs(second), second as usize));
+        assert_eq!(waiting, [30 + 30, 20 + 70, 100]);
     }
 }

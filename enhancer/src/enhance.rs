@@ -42,8 +42,16 @@ pub(crate) struct EnhancerState {
 /// Weights change hands within this even where no frames come.
 const IDLE: Duration = Duration::from_millis(50);
 
+/// Sizes of frames that could not be coded, so that each is complained of once.
+#[derive(Debug, Default)]
+struct Uncodable(Vec<(usize, usize)>);
+
+/// A source that changes its size for ever fills neither memory nor logs.
+const MOST_UNCODABLE: usize = 16;
+
 /// Runs until the decoder is gone.
 pub(crate) fn run(mut pipeline: Pipeline, frames: &Taker<LrFrame>, surroundings: &Surroundings) {
+    let mut uncodable = Uncodable::default();
     loop {
         let frame = match frames.take(IDLE) {
             Taken::Item(frame) => Some(frame),
@@ -52,7 +60,7 @@ pub(crate) fn run(mut pipeline: Pipeline, frames: &Taker<LrFrame>, surroundings:
         };
         surroundings.take_changes(&mut pipeline);
         if let Some(frame) = frame {
-            surroundings.enhance(&mut pipeline, &frame);
+            surroundings.enhance(&mut pipeline, &frame, &mut uncodable);
         }
         surroundings.tell(&pipeline);
     }
@@ -67,7 +75,7 @@ impl Surroundings {
         }
     }
 
-    fn enhance(&self, pipeline: &mut Pipeline, frame: &LrFrame) {
+    fn enhance(&self, pipeline: &mut Pipeline, frame: &LrFrame, uncodable: &mut Uncodable) {
         let size = (frame.picture.width(), frame.picture.height());
         self.frame_size.send_if_modified(|known| known.replace(size) != Some(size));
         if self.units.capacity() == 0 {
@@ -87,7 +95,9 @@ impl Surroundings {
             }
             Ok(None) => {}
             Err(error) => {
-                tracing::warn!(%error, "a frame cannot be coded");
+                if uncodable.is_new(size) {
+                    tracing::warn!(width = size.0, height = size.1, %error, "frames of this size cannot be coded");
+                }
                 self.drop_frame();
             }
         }
@@ -107,5 +117,29 @@ impl Surroundings {
             *known = state;
             changed
         });
+    }
+}
+
+impl Uncodable {
+    fn is_new(&mut self, size: (usize, usize)) -> bool {
+        let new = self.0.len() < MOST_UNCODABLE && !self.0.contains(&size);
+        if new {
+            self.0.push(size);
+        }
+        new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_size_is_complained_of_once_and_only_so_many() {
+        let mut uncodable = Uncodable::default();
+        let sizes = [(2, 2), (2, 2), (4, 2), (2, 2), (4, 2)];
+        assert_eq!(sizes.map(|size| uncodable.is_new(size)), [true, false, true, false, false]);
+        let complaints = (0..1_000).filter(|&width| uncodable.is_new((width, 6))).count();
+        assert_eq!(complaints, MOST_UNCODABLE - 2);
     }
 }

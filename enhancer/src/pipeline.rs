@@ -158,9 +158,10 @@ impl OpenEncoder {
             threads: 1,
             keyframe_interval: None,
         };
+        let encoder = Encoder::open(&settings)?;
         tracing::info!(width = size.0, height = size.1, "encoding");
         let interval = Duration::from_secs(1) / NOMINAL_FRAME_RATE;
-        Ok(Self { encoder: Encoder::open(&settings)?, size, interval, next_time: 0 })
+        Ok(Self { encoder, size, interval, next_time: 0 })
     }
 
     /// x264 spends per frame what the rate it was opened with leaves for one: a stream of another rate is told to it

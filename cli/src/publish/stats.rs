@@ -82,7 +82,7 @@ impl Reporter {
             patches_refused: counters.patches_refused.load(Relaxed),
             sessions: counters.sessions.load(Relaxed),
             gain_db: match &*shared.heard.borrow() {
-                Heard::Control(control) => Some(f64::from(control.gain_millidecibels) / 1000.0),
+                Heard::Control(control) => control.gain_millidecibels.map(|gain| f64::from(gain) / 1000.0),
                 _ => None,
             },
         };
@@ -142,7 +142,9 @@ mod tests {
         let shared = Arc::new(Shared::new(wanted, None));
         let mut reporter = Reporter::new(shared.clone());
         assert_eq!(reporter.next_line().gain_db, None);
-        let control = PatchControl { gain_millidecibels: 1234, ..Default::default() };
+        shared.heard.send_replace(Heard::Control(PatchControl::default()));
+        assert_eq!(reporter.next_line().gain_db, None, "nobody measured it yet");
+        let control = PatchControl { gain_millidecibels: Some(1234), ..Default::default() };
         shared.heard.send_replace(Heard::Control(control));
         let line = Line { connected: true, fps: 30.0, ..reporter.next_line() };
         assert_eq!(line.to_string(), "30.0 fps   kbit/s: video 0, sound 0, patches 0   gain +1.23 dB");

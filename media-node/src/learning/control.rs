@@ -55,16 +55,16 @@ impl Control {
             patch_size_pixels: self.patches.size_pixels,
             max_per_second: self.patches.per_second,
             max_kbps: self.patches.max_kbps,
-            gain_millidecibels: thousandths(status.gain_db),
-            gain_slope_millidecibels_per_second: thousandths(status.gain_slope_db_per_second),
+            gain_millidecibels: status.gain_db.map(thousandths),
+            gain_slope_millidecibels_per_second: status.gain_slope_db_per_second.map(thousandths),
             accepted: status.patches_accepted,
             dropped_by_reason: status.patches_dropped_by_reason.clone().into_iter().collect(),
         }
     }
 }
 
-pub(crate) fn thousandths(value: Option<f64>) -> i32 {
-    (value.unwrap_or(0.0) * 1000.0).round() as i32
+pub(crate) fn thousandths(value: f64) -> i32 {
+    (value * 1000.0).round() as i32
 }
 
 #[cfg(test)]
@@ -88,12 +88,24 @@ mod tests {
     fn it_speaks_at_once_then_of_changes_once_a_second() {
         let mut control = Control::new(2, PatchSettings::default(), true);
         let first = control.next_control(Duration::ZERO, &status(0, 1)).unwrap();
-        assert_eq!((first.scale, first.gain_millidecibels, first.accepted), (2, 1235, 1));
+        assert_eq!((first.scale, first.gain_millidecibels, first.accepted), (2, Some(1235), 1));
         assert_eq!(control.next_control(Duration::from_millis(900), &status(0, 2)), None);
         assert_eq!(control.next_control(Duration::from_secs(1), &status(0, 2)).unwrap().accepted, 2);
         assert_eq!(control.next_control(Duration::from_secs(9), &status(0, 2)), None, "nothing changed");
         control.forget();
         assert!(control.next_control(Duration::from_secs(9), &status(0, 2)).is_some());
+    }
+
+    #[test]
+    fn a_gain_that_nobody_measured_is_not_told() {
+        let gain = |gain_db| {
+            let status = LearningStatus { gain_db, gain_slope_db_per_second: gain_db, ..Default::default() };
+            let control = Control::new(2, PatchSettings::default(), true).desired_control(&status);
+            (control.gain_millidecibels, control.gain_slope_millidecibels_per_second)
+        };
+        assert_eq!(gain(None), (None, None));
+        assert_eq!(gain(Some(0.0)), (Some(0), Some(0)));
+        assert_eq!(gain(Some(-0.5)), (Some(-500), Some(-500)));
     }
 
     #[test]

@@ -78,7 +78,10 @@ impl Diary {
             self.accepted.replace((now, learning.patches_accepted)).unwrap_or((now, learning.patches_accepted));
         let seconds = now.saturating_sub(then).as_secs_f64().max(1.0);
         let patches = learning.patches_accepted.saturating_sub(accepted) as f64 / seconds;
-        let in_steps = |value: i32, step: i32| (f64::from(value) / f64::from(step)).round() as i32 * step;
+        let in_steps = |value: Option<f64>, step: i32| {
+            let value = value.map_or(0, thousandths);
+            (f64::from(value) / f64::from(step)).round() as i32 * step
+        };
         MediaNodeReport {
             publishing: status.publishing,
             idle_since_unix_us: self.idle_since_unix_us,
@@ -86,8 +89,8 @@ impl Diary {
             viewers: status.viewers,
             live_version: learning.live_version,
             withdrawn: learning.withdrawn,
-            gain_millidecibels: in_steps(thousandths(learning.gain_db), GAIN_STEP),
-            gain_slope_millidecibels_per_second: in_steps(thousandths(learning.gain_slope_db_per_second), SLOPE_STEP),
+            gain_millidecibels: in_steps(learning.gain_db, GAIN_STEP),
+            gain_slope_millidecibels_per_second: in_steps(learning.gain_slope_db_per_second, SLOPE_STEP),
             scene_changes: learning.scene_changes,
             train_patches_per_second: patches.round() as u32,
             backlog: learning.patches_waiting / BACKLOG_STEP * BACKLOG_STEP,

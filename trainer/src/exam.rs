@@ -7,9 +7,6 @@ use sr_net::{Weights, psnr_of_mse_db};
 
 use crate::example::Example;
 
-/// Sides below hold no window of SSIM.
-const LEAST_SSIM_SIDE: usize = 11;
-
 /// PSNR in dB of the mean squared error over `examples`; of bicubic without weights.
 pub(crate) fn psnr_db(weights: Option<&Weights>, examples: &[Arc<Example>]) -> f64 {
     let mse = |example: &Arc<Example>| weights.map_or(example.pair.bicubic_mse(), |weights| example.pair.mse(weights));
@@ -21,12 +18,10 @@ pub(crate) fn measure(weights: &Weights, live: Option<&Weights>, examples: &[Arc
     let (mut mse, mut ssim, mut bicubic_ssim) = (0.0, 0.0, 0.0);
     let count = examples.len().max(1) as f64;
     for pair in examples.iter().map(|example| &example.pair) {
-        let (enhanced, hr) = (pair.enhanced(weights), pair.hr());
-        mse += sr_net::mse(&enhanced, hr) / count;
-        if hr.width().min(hr.height()) >= LEAST_SSIM_SIDE {
-            ssim += sr_net::ssim(&enhanced, hr) / count;
-            bicubic_ssim += sr_net::ssim(&pair.bicubic(), hr) / count;
-        }
+        let enhanced = pair.enhanced(weights);
+        mse += sr_net::mse(&enhanced, pair.hr()) / count;
+        ssim += pair.ssim(&enhanced).unwrap_or(0.0) / count;
+        bicubic_ssim += pair.ssim(&pair.bicubic()).unwrap_or(0.0) / count;
     }
     Measurement {
         patches: examples.len() as u32,

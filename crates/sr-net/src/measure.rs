@@ -24,7 +24,7 @@ pub fn psnr_db(a: &Plane, b: &Plane) -> f64 {
 }
 
 /// Side of the window of [`ssim`].
-const WINDOW: usize = 11;
+pub(crate) const WINDOW: usize = 11;
 
 /// Structural similarity (Wang et al. 2004): Gaussian window 11×11, σ 1.5, K1 0.01, K2 0.03, valid windows only.
 /// Panics when the sizes differ or a side is under 11.

@@ -2,7 +2,7 @@
 
 use proto::v1::{PixelCoding, TrainingPatch};
 
-use crate::{Plane, Weights, bicubic, enhance, mse};
+use crate::{Plane, Weights, bicubic, enhance, measure::WINDOW, mse, ssim};
 
 /// HR luma of a patch, and LR luma of the same place with margins around it, so that bicubic and the network see what
 /// they see in the whole picture.
@@ -107,6 +107,13 @@ impl Pair {
         mse(&self.enhanced(weights), &self.hr)
     }
 
+    /// SSIM of `picture` against HR; `None`: they are too small for its window. Panics when the sizes differ.
+    #[must_use]
+    pub fn ssim(&self, picture: &Plane) -> Option<f64> {
+        let large = self.hr.width().min(self.hr.height()) >= WINDOW;
+        large.then(|| ssim(picture, &self.hr))
+    }
+
     fn without_margins(&self, upscaled: &Plane) -> Plane {
         let (left, top) = (self.margin_left * self.scale, self.margin_top * self.scale);
         upscaled.crop(left, top, self.hr.width(), self.hr.height()).expect("margins and patch make up the cut")
@@ -148,6 +155,20 @@ mod tests {
             assert_eq!(pair.enhanced(&zero), pair.bicubic());
             assert_eq!(pair.mse(&zero), pair.bicubic_mse());
         }
+    }
+
+    #[test]
+    fn ssim_is_known_of_pairs_that_hold_its_window() {
+        let large = Pair::new(&patch(2, [8; 4])).unwrap();
+        assert_eq!(large.ssim(large.hr()), Some(ssim(large.hr(), large.hr())));
+        let small = TrainingPatch {
+            rect: Some(Rect { x: 0, y: 0, width: 8, height: 8 }),
+            lr_luma: vec![0; 16].into(),
+            hr_luma: vec![0; 64].into(),
+            ..patch(2, [0; 4])
+        };
+        let small = Pair::new(&small).unwrap();
+        assert_eq!(small.ssim(small.hr()), None);
     }
 
     #[test]

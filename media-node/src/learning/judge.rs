@@ -5,7 +5,7 @@ use proto::{
     v1::{Checkpoint, Measurement, rejected::Reason},
 };
 use sha2::{Digest, Sha256};
-use sr_net::{Network, Pair, Weights, WeightsError};
+use sr_net::{Network, Pair, Plane, Weights, WeightsError};
 
 use super::{pair::RecentPair, registry::Live};
 
@@ -20,8 +20,6 @@ const LEAST_GAIN_DB: f64 = 0.02;
 const MOST_LOSS_DB: f64 = 0.02;
 /// SSIM decides nothing and costs as much as the network: the newest few tell enough.
 const SSIM_PAIRS: usize = 4;
-/// SSIM's window.
-const LEAST_SSIM_SIDE: usize = 11;
 
 /// Why an offer is refused.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,14 +98,12 @@ pub(crate) fn measure(weights: &Weights, live: Option<&Live>, pairs: &[RecentPai
 
 /// Mean SSIM of bicubic and of `weights`; 0 when no pair is large enough.
 fn measure_ssim(weights: &Weights, pairs: &[RecentPair]) -> (f64, f64) {
-    let large = |pair: &&Pair| pair.hr().width().min(pair.hr().height()) >= LEAST_SSIM_SIDE;
-    let pairs: Vec<_> = pairs.iter().map(|recent| &recent.pair.planes).filter(large).collect();
-    let mean =
-        |ssim: &dyn Fn(&Pair) -> f64| pairs.iter().map(|pair| ssim(pair)).sum::<f64>() / pairs.len().max(1) as f64;
-    (
-        mean(&|pair| sr_net::ssim(&pair.bicubic(), pair.hr())),
-        mean(&|pair| sr_net::ssim(&pair.enhanced(weights), pair.hr())),
-    )
+    let mean = |picture: &dyn Fn(&Pair) -> Plane| {
+        let pairs = pairs.iter().map(|recent| &recent.pair.planes);
+        let known: Vec<f64> = pairs.filter_map(|pair| pair.ssim(&picture(pair))).collect();
+        known.iter().sum::<f64>() / known.len().max(1) as f64
+    };
+    (mean(&Pair::bicubic), mean(&|pair| pair.enhanced(weights)))
 }
 
 /// Whether weights with this measurement are good enough. The live checkpoint counts only while it is in use: one that

@@ -1,14 +1,11 @@
 //! What the enhancer says of itself on the bus: on change of a rounded value, at most once a second.
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::VecDeque, time::Duration};
 
 use bus::Bus;
 use proto::{
     StreamName,
-    v1::{EnhancerReport, Report, report},
+    v1::{EnhancerReport, report},
 };
 use telemetry::Shutdown;
 use tokio::sync::watch;
@@ -55,13 +52,7 @@ impl Reports {
             if written.as_ref() == Some(&role) && unchanged < UNCHANGED_INTERVALS {
                 continue;
             }
-            let report = Report {
-                stream: Some(self.stream.to_id()),
-                pod: pod.clone(),
-                at_unix_us: unix_us(),
-                role: Some(report::Role::Enhancer(role.clone())),
-            };
-            match self.bus.put_report(&report).await {
+            match self.bus.put_report(&self.stream, &pod, report::Role::Enhancer(role.clone())).await {
                 Ok(()) => (written, unchanged) = (Some(role), 0),
                 Err(error) => tracing::debug!(%error, "a report is not written"),
             }
@@ -88,10 +79,6 @@ impl PerMinute {
 
 fn rounded_us(time: Duration) -> u32 {
     u32::try_from((time.as_micros() + 500) / 1000 * 1000).unwrap_or(u32::MAX)
-}
-
-fn unix_us() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! Tells the cluster how the training goes: at most once a second, and only what changed.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bus::Bus;
 use proto::{
     StreamName,
-    v1::{Report, TrainerReport, report::Role, trainer_report::State},
+    v1::{TrainerReport, report::Role, trainer_report::State},
 };
 use telemetry::Shutdown;
 use tokio::{
@@ -50,13 +50,7 @@ pub(crate) async fn report(
         if !due {
             continue;
         }
-        let report = Report {
-            stream: Some(stream.to_id()),
-            pod: pod.clone(),
-            at_unix_us: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros() as u64,
-            role: Some(Role::Trainer(role.clone())),
-        };
-        match bus.put_report(&report).await {
+        match bus.put_report(&stream, &pod, Role::Trainer(role.clone())).await {
             Ok(()) => sent = Some((Instant::now(), role)),
             Err(error) => tracing::debug!(%error, "the report is not stored"),
         }

@@ -1,6 +1,6 @@
 //! Reports of pods: KV bucket `acuity_reports`, key `<namespace>.<name>.<role>.<pod>`.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_nats::jetstream::{context::KeyValueErrorKind, kv};
 use futures::{StreamExt, stream, stream::BoxStream};
@@ -40,10 +40,19 @@ impl Bus {
         self.report_store().await.map(drop)
     }
 
+    /// What `pod` says of itself now.
+    ///
     /// # Errors
-    /// When NATS is away, or the report names no role.
-    pub async fn put_report(&self, report: &Report) -> Result<(), BusError> {
-        let key = ReportKey::of(report)?;
+    /// When NATS is away.
+    pub async fn put_report(&self, stream: &StreamName, pod: &str, role: report::Role) -> Result<(), BusError> {
+        let key = ReportKey { stream: stream.clone(), role: ReportRole::of(&role), pod: pod.to_owned() };
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let report = Report {
+            stream: Some(stream.to_id()),
+            pod: pod.to_owned(),
+            at_unix_us: u64::try_from(since_1970.as_micros()).unwrap_or(u64::MAX),
+            role: Some(role),
+        };
         let put = self.report_store().await?.put(key.to_text(), report.encode_to_vec().into()).await;
         put.map(drop).map_err(|error| {
             self.reports.forget();
@@ -120,24 +129,20 @@ impl ReportRole {
         }
     }
 
+    fn of(role: &report::Role) -> Self {
+        match role {
+            report::Role::MediaNode(_) => Self::MediaNode,
+            report::Role::Trainer(_) => Self::Trainer,
+            report::Role::Enhancer(_) => Self::Enhancer,
+        }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         [Self::MediaNode, Self::Trainer, Self::Enhancer].into_iter().find(|role| role.as_str() == text)
     }
 }
 
 impl ReportKey {
-    fn of(report: &Report) -> Result<Self, BusError> {
-        let malformed = |what: &str| BusError::Malformed(format!("a report without {what}"));
-        let stream = report.stream.as_ref().ok_or_else(|| malformed("a stream"))?;
-        let role = match report.role.as_ref().ok_or_else(|| malformed("a role"))? {
-            report::Role::MediaNode(_) => ReportRole::MediaNode,
-            report::Role::Trainer(_) => ReportRole::Trainer,
-            report::Role::Enhancer(_) => ReportRole::Enhancer,
-        };
-        let stream = StreamName::try_from(stream).map_err(|error| BusError::Malformed(error.to_string()))?;
-        Ok(Self { stream, role, pod: report.pod.clone() })
-    }
-
     fn to_text(&self) -> String {
         report_key(&self.stream, self.role, &self.pod)
     }

@@ -4,7 +4,7 @@
 
 use std::{
     path::PathBuf,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use bus::{
@@ -16,7 +16,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use proto::{
     StreamName,
-    v1::{Checkpoint, EnhancerReport, MediaNodeReport, Rect, Report, TrainerReport, TrainingPatch, report},
+    v1::{Checkpoint, EnhancerReport, MediaNodeReport, Rect, TrainerReport, TrainingPatch, report},
 };
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -81,10 +81,6 @@ fn checkpoint(version: u64) -> Checkpoint {
         safetensors: vec![version as u8; 200_000].into(),
         ..Default::default()
     }
-}
-
-fn report(pod: &str, role: report::Role) -> Report {
-    Report { stream: Some(demo().to_id()), pod: pod.to_owned(), at_unix_us: 1, role: Some(role) }
 }
 
 #[tokio::test]
@@ -203,15 +199,22 @@ async fn a_trainer_finds_its_state_again() {
 async fn a_watcher_of_reports_sees_the_newest_then_each_change() {
     let nats = Nats::start(Vec::new());
     let bus = nats.bus().await;
-    let of =
-        |viewers| report("demo-media-node", report::Role::MediaNode(MediaNodeReport { viewers, ..Default::default() }));
-    bus.put_report(&of(1)).await.unwrap();
-    bus.put_report(&of(2)).await.unwrap();
+    let pod = "demo-media-node";
+    let of = |viewers| report::Role::MediaNode(MediaNodeReport { viewers, ..Default::default() });
+    let started = SystemTime::now();
+    bus.put_report(&demo(), pod, of(1)).await.unwrap();
+    bus.put_report(&demo(), pod, of(2)).await.unwrap();
     let mut watch = bus.watch_reports(Some(&demo())).await.unwrap();
-    let key = ReportKey { stream: demo(), role: ReportRole::MediaNode, pod: "demo-media-node".to_owned() };
-    assert_eq!(watch.next().await, Some((key.clone(), Some(of(2)))));
-    bus.put_report(&of(3)).await.unwrap();
-    assert_eq!(watch.next().await, Some((key.clone(), Some(of(3)))));
+    let key = ReportKey { stream: demo(), role: ReportRole::MediaNode, pod: pod.to_owned() };
+    let (found, report) = watch.next().await.unwrap();
+    let report = report.unwrap();
+    assert_eq!((found, report.role), (key.clone(), Some(of(2))));
+    assert_eq!((report.stream, report.pod), (Some(demo().to_id()), pod.to_owned()));
+    let at = SystemTime::UNIX_EPOCH + Duration::from_micros(report.at_unix_us + 1);
+    assert!((started..=SystemTime::now() + Duration::from_secs(1)).contains(&at), "{at:?}");
+    bus.put_report(&demo(), pod, of(3)).await.unwrap();
+    let (found, report) = watch.next().await.unwrap();
+    assert_eq!((found, report.unwrap().role), (key.clone(), Some(of(3))));
     let raw = async_nats::jetstream::new(async_nats::connect(nats.server.url()).await.unwrap());
     raw.get_key_value("acuity_reports").await.unwrap().delete("default.demo.media-node.demo-media-node").await.unwrap();
     assert_eq!(watch.next().await, Some((key, None)));
@@ -292,7 +295,7 @@ async fn each_role_does_its_work(stream: Option<&StreamName>) {
     }
     assert_eq!(checkpoints.versions().await.unwrap().len(), Checkpoints::KEPT);
     assert_eq!(checkpoints.get(6).await.unwrap(), Some(checkpoint(6)));
-    media_node.put_report(&report("m", report::Role::MediaNode(MediaNodeReport::default()))).await.unwrap();
+    media_node.put_report(&demo(), "m", report::Role::MediaNode(MediaNodeReport::default())).await.unwrap();
 
     assert_eq!(trainer.recent_patches(&name, Duration::from_secs(60)).await.unwrap().len(), 1);
     let mut consumer = trainer.consume_patches(&name).await.unwrap();
@@ -304,8 +307,8 @@ async fn each_role_does_its_work(stream: Option<&StreamName>) {
         states.put_trainer_state(Bytes::from(vec![byte; 200_000])).await.unwrap();
     }
     assert_eq!(states.trainer_state().await.unwrap().unwrap()[0], 2);
-    trainer.put_report(&report("t", report::Role::Trainer(TrainerReport::default()))).await.unwrap();
-    enhancer.put_report(&report("e", report::Role::Enhancer(EnhancerReport::default()))).await.unwrap();
+    trainer.put_report(&demo(), "t", report::Role::Trainer(TrainerReport::default())).await.unwrap();
+    enhancer.put_report(&demo(), "e", report::Role::Enhancer(EnhancerReport::default())).await.unwrap();
 
     let mut pods: Vec<_> = operator.watch_reports(None).await.unwrap().take(3).map(|(key, _)| key.pod).collect().await;
     pods.sort();

@@ -6,7 +6,7 @@ use bus::Bus;
 use proto::{
     StreamName,
     status::StreamStatus,
-    v1::{MediaNodeReport, Report, report},
+    v1::{MediaNodeReport, report},
 };
 use tokio::sync::watch;
 
@@ -27,13 +27,9 @@ pub(crate) async fn report(bus: Bus, stream: StreamName, pod: String, status: wa
     let mut diary = Diary::new(unix_us());
     loop {
         ticks.tick().await;
-        let at_unix_us = unix_us();
-        let now = Duration::from_micros(at_unix_us);
+        let now = Duration::from_micros(unix_us());
         let Some(media_node) = diary.next_report(now, &status.borrow()) else { continue };
-        let role = Some(report::Role::MediaNode(media_node));
-        let written =
-            bus.put_report(&Report { stream: Some(stream.to_id()), pod: pod.clone(), at_unix_us, role }).await;
-        match written {
+        match bus.put_report(&stream, &pod, report::Role::MediaNode(media_node)).await {
             Ok(()) => diary.handle_written(now, media_node),
             Err(error) => tracing::debug!(%error, "writing a report"),
         }

@@ -7,22 +7,16 @@ use std::{
 
 use anyhow::Context;
 use proto::{
-    MAX_GRPC_MESSAGE_BYTES, StreamName,
-    v1::{
-        Checkpoint, GetRequest, WatchRequest, checkpoint_service_client::CheckpointServiceClient, watch_response::Event,
-    },
+    StreamName,
+    v1::{Checkpoint, GetRequest, WatchRequest, watch_response::Event},
 };
+use registry_client::{InternalToken, RegistryClient, registry_client};
 use telemetry::Shutdown;
 use tokio::sync::mpsc;
-use tonic::{
-    Request,
-    metadata::{Ascii, MetadataValue},
-    service::{Interceptor, interceptor::InterceptedService},
-    transport::{Channel, Endpoint},
-};
+use tonic::transport::Endpoint;
 use webrtc_client::Backoff;
 
-use crate::sessions::{TIMEOUT, read_token};
+use crate::sessions::TIMEOUT;
 
 pub(crate) struct Checkpoints {
     /// gRPC address of the registry.
@@ -32,8 +26,6 @@ pub(crate) struct Checkpoints {
     pub(crate) events: mpsc::Sender<(Instant, Event)>,
 }
 
-type Client = CheckpointServiceClient<InterceptedService<Channel, BearerToken>>;
-
 /// A registry that says nothing for so long is gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
@@ -41,7 +33,7 @@ impl Checkpoints {
     /// Watch after watch, until the end is asked for: what is in use stays while the registry is away.
     ///
     /// # Errors
-    /// When the address is none, or the token cannot be read.
+    /// When the address is none.
     pub(crate) async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
         let endpoint = Endpoint::from_shared(self.url.clone())
             .with_context(|| format!("{} is no address", self.url))?
@@ -51,10 +43,7 @@ impl Checkpoints {
             .keep_alive_while_idle(true);
         let mut backoff = Backoff::default();
         while !shutdown.is_requested() {
-            let token = BearerToken::read(self.token_file.clone())?;
-            let client = CheckpointServiceClient::with_interceptor(endpoint.connect_lazy(), token)
-                .max_decoding_message_size(MAX_GRPC_MESSAGE_BYTES)
-                .max_encoding_message_size(MAX_GRPC_MESSAGE_BYTES);
+            let client = registry_client(&endpoint, InternalToken(self.token_file.clone()));
             let ended = tokio::select! {
                 ended = self.watch(client, &mut backoff) => ended,
                 () = shutdown.requested() => return Ok(()),
@@ -71,7 +60,7 @@ impl Checkpoints {
     }
 
     /// Until the registry ends the watch.
-    async fn watch(&self, mut client: Client, backoff: &mut Backoff) -> Result<(), tonic::Status> {
+    async fn watch(&self, mut client: RegistryClient, backoff: &mut Backoff) -> Result<(), tonic::Status> {
         let request = WatchRequest { stream: Some(self.stream.to_id()) };
         let mut responses = client.watch(request).await?.into_inner();
         tracing::info!(url = self.url, "watching checkpoints");
@@ -94,7 +83,7 @@ impl Checkpoints {
         Ok(())
     }
 
-    async fn fetch(&self, client: &mut Client, version: u64) -> Result<Checkpoint, tonic::Status> {
+    async fn fetch(&self, client: &mut RegistryClient, version: u64) -> Result<Checkpoint, tonic::Status> {
         let request = GetRequest { stream: Some(self.stream.to_id()), version };
         let response = client.get(request).await?.into_inner();
         response.checkpoint.ok_or_else(|| tonic::Status::not_found("the registry has no such checkpoint"))
@@ -103,31 +92,6 @@ impl Checkpoints {
     async fn send(&self, received: Instant, event: Event) {
         // an error means that the enhancer is ending
         let _ = self.events.send((received, event)).await;
-    }
-}
-
-/// Puts the internal token into each call.
-#[derive(Clone)]
-struct BearerToken(Option<MetadataValue<Ascii>>);
-
-impl BearerToken {
-    fn read(file: Option<PathBuf>) -> anyhow::Result<Self> {
-        let value = |token: String| {
-            let mut value: MetadataValue<Ascii> =
-                format!("Bearer {token}").parse().context("the token holds characters that no header may")?;
-            value.set_sensitive(true);
-            anyhow::Ok(value)
-        };
-        Ok(Self(read_token(file.as_deref())?.map(value).transpose()?))
-    }
-}
-
-impl Interceptor for BearerToken {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, tonic::Status> {
-        if let Some(value) = &self.0 {
-            request.metadata_mut().insert("authorization", value.clone());
-        }
-        Ok(request)
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use registry_client::read_token;
 use rtp::{Assembler, AssemblerOutput, Unwrap32};
 use telemetry::Shutdown;
 use tokio::sync::{Notify, mpsc};
@@ -13,7 +14,7 @@ use webrtc_client::{Backoff, ReceivedPacket, ViewOptions, Viewer, ViewerEvent};
 
 use crate::{
     decode::Coded,
-    sessions::{TIMEOUT, read_token, wait_to_try_again},
+    sessions::{TIMEOUT, wait_to_try_again},
 };
 
 pub(crate) struct Ingest {

@@ -9,11 +9,12 @@ use std::{
 };
 
 use media::AccessUnit;
+use registry_client::read_token;
 use telemetry::Shutdown;
 use tokio::sync::mpsc;
 use webrtc_client::{Backoff, PublishOptions, Publisher, PublisherEvent};
 
-use crate::sessions::{TIMEOUT, read_token, wait_to_try_again};
+use crate::sessions::{TIMEOUT, wait_to_try_again};
 
 pub(crate) struct Publish {
     /// WHIP address of `enhanced`.

@@ -1,8 +1,7 @@
 //! What both WebRTC sessions do when they end: begin again.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
-use anyhow::Context;
 use telemetry::Shutdown;
 use webrtc_client::{Backoff, SignallingError};
 
@@ -28,13 +27,4 @@ pub(crate) async fn wait_to_try_again(
         () = shutdown.requested() => {}
     }
     Ok(())
-}
-
-/// The internal token; read again at each connection, because the file may change.
-pub(crate) fn read_token(file: Option<&Path>) -> anyhow::Result<Option<String>> {
-    let read = |file: &Path| {
-        let text = std::fs::read_to_string(file).with_context(|| format!("reading the token in {}", file.display()))?;
-        Ok(text.trim().to_owned())
-    };
-    file.map(read).transpose()
 }

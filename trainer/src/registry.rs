@@ -5,14 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::Context;
 use proto::{
     StreamName,
-    v1::{Checkpoint, GetRequest, PublishRequest, PublishResponse, checkpoint_service_client::CheckpointServiceClient},
+    v1::{Checkpoint, GetRequest, PublishRequest, PublishResponse},
 };
-use tonic::{
-    Code, Request, Status,
-    metadata::{Ascii, MetadataValue},
-    service::{Interceptor, interceptor::InterceptedService},
-    transport::{Channel, Endpoint},
-};
+use registry_client::{InternalToken, RegistryClient, registry_client};
+use tonic::{Code, Status, transport::Endpoint};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The judge measures before it answers.
@@ -22,7 +18,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// Cheap to clone; connects when it is used, and again after a failure.
 #[derive(Clone)]
 pub(crate) struct Registry {
-    client: CheckpointServiceClient<InterceptedService<Channel, Token>>,
+    client: RegistryClient,
     stream: StreamName,
 }
 
@@ -34,10 +30,7 @@ impl Registry {
             .timeout(ANSWER_TIMEOUT)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_while_idle(true);
-        let client = CheckpointServiceClient::with_interceptor(endpoint.connect_lazy(), Token(token_file))
-            .max_decoding_message_size(proto::MAX_GRPC_MESSAGE_BYTES)
-            .max_encoding_message_size(proto::MAX_GRPC_MESSAGE_BYTES);
-        Ok(Self { client, stream })
+        Ok(Self { client: registry_client(&endpoint, InternalToken(token_file)), stream })
     }
 
     pub(crate) async fn publish(&self, checkpoint: Checkpoint) -> Result<PublishResponse, Status> {
@@ -53,23 +46,5 @@ impl Registry {
             Err(status) if status.code() == Code::NotFound => Ok(None),
             Err(status) => Err(status),
         }
-    }
-}
-
-/// The file with the internal token, read at each call: it may change.
-#[derive(Clone)]
-struct Token(Option<PathBuf>);
-
-impl Interceptor for Token {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(path) = &self.0 {
-            let token = std::fs::read_to_string(path)
-                .map_err(|error| Status::unauthenticated(format!("reading {}: {error}", path.display())))?;
-            let value: MetadataValue<Ascii> = format!("Bearer {}", token.trim())
-                .parse()
-                .map_err(|_| Status::unauthenticated(format!("{} holds no token", path.display())))?;
-            request.metadata_mut().insert("authorization", value);
-        }
-        Ok(request)
     }
 }

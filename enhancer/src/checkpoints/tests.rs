@@ -2,13 +2,16 @@
 
 use std::{io::Write, net::SocketAddr};
 
-use proto::v1::{
-    GetResponse, PinRequest, PinResponse, PublishRequest, PublishResponse, Restored, WatchResponse, Withdrawn,
-    checkpoint_service_server::{CheckpointService, CheckpointServiceServer},
+use proto::{
+    MAX_GRPC_MESSAGE_BYTES,
+    v1::{
+        GetResponse, PinRequest, PinResponse, PublishRequest, PublishResponse, Restored, WatchResponse, Withdrawn,
+        checkpoint_service_server::{CheckpointService, CheckpointServiceServer},
+    },
 };
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_stream::{Stream, wrappers::TcpListenerStream};
-use tonic::{Response, Status, transport::Server};
+use tonic::{Request, Response, Status, transport::Server};
 
 use super::*;
 

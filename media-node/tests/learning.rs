@@ -287,6 +287,27 @@ async fn a_restarted_registry_goes_on_with_its_versions_and_its_live_checkpoint(
 }
 
 #[tokio::test]
+async fn a_pin_survives_a_restart_of_the_registry() {
+    let nats = Nats::start();
+    let mut publisher = Publisher::new();
+    let mut stage = Stage::open(Some(nats.bus().await)).await;
+    publisher.stream_until(&mut stage, "eight pairs", |status| status.patches_accepted >= 8).await;
+    accepted(stage.publish(offer(&sharpening(0.1))).await);
+    accepted(stage.publish(offer(&sharpening(0.15))).await);
+    stage.client.pin(PinRequest { stream: Some(demo().to_id()), version: 1 }).await.unwrap();
+    drop(stage);
+
+    let mut stage = Stage::open(Some(nats.bus().await)).await;
+    stage.status_where("the pinned checkpoint", |status| status.live_version == 1).await;
+    assert_eq!(rejected(stage.publish(offer(&sharpening(0.2))).await), Reason::Pinned);
+    stage.client.pin(PinRequest { stream: Some(demo().to_id()), version: 0 }).await.unwrap();
+    drop(stage);
+
+    let stage = Stage::open(Some(nats.bus().await)).await;
+    stage.status_where("the newest checkpoint", |status| status.live_version == 2).await;
+}
+
+#[tokio::test]
 async fn what_is_live_is_not_said_before_the_stored_checkpoints_are_read() {
     let mut nats = Nats::start();
     nats.server.kill();

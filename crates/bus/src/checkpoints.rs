@@ -17,7 +17,8 @@ use crate::{
     Bus, BusError,
     connect::unavailable,
     names::{
-        CHECKPOINTS, CHECKPOINTS_STREAM, MAX_OBJECT_BYTES, checkpoint_object, checkpoints_config, trainer_state_object,
+        CHECKPOINTS, CHECKPOINTS_STREAM, MAX_OBJECT_BYTES, checkpoint_object, checkpoints_config, pin_object,
+        trainer_state_object,
     },
 };
 
@@ -180,6 +181,24 @@ impl Checkpoints {
     /// When NATS is away.
     pub async fn trainer_state(&self) -> Result<Option<Bytes>, BusError> {
         Ok(self.bus.get_object(&trainer_state_object(&self.stream)).await?.map(Bytes::from))
+    }
+
+    /// The version that is held against newer ones; `None`: none is.
+    ///
+    /// # Errors
+    /// When it is not stored.
+    pub async fn put_pin(&self, version: Option<u64>) -> Result<(), BusError> {
+        self.bus.put_object(&pin_object(&self.stream), version.unwrap_or(0).to_string().as_bytes()).await
+    }
+
+    /// # Errors
+    /// When NATS is away.
+    pub async fn pin(&self) -> Result<Option<u64>, BusError> {
+        let name = pin_object(&self.stream);
+        let Some(bytes) = self.bus.get_object(&name).await? else { return Ok(None) };
+        let version = std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok());
+        let version: u64 = version.ok_or_else(|| BusError::Malformed(format!("{name} is no version")))?;
+        Ok(Some(version).filter(|version| *version != 0))
     }
 
     async fn list(&self) -> Result<BTreeSet<u64>, BusError> {

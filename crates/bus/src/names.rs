@@ -54,6 +54,10 @@ pub(crate) fn trainer_state_object(stream: &StreamName) -> String {
     format!("{stream}/trainer-state")
 }
 
+pub(crate) fn pin_object(stream: &StreamName) -> String {
+    format!("{stream}/pin")
+}
+
 pub(crate) fn patches_config() -> stream::Config {
     stream::Config {
         name: PATCHES.to_owned(),

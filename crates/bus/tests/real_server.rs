@@ -196,6 +196,18 @@ async fn a_trainer_finds_its_state_again() {
 }
 
 #[tokio::test]
+async fn a_pin_is_kept_until_it_is_let_go() {
+    let nats = Nats::start(Vec::new());
+    let checkpoints = nats.bus().await.checkpoints(&demo()).await.unwrap();
+    assert_eq!(checkpoints.pin().await.unwrap(), None);
+    for pin in [Some(7), Some(3), None] {
+        checkpoints.put_pin(pin).await.unwrap();
+        assert_eq!(checkpoints.pin().await.unwrap(), pin);
+    }
+    assert_eq!(checkpoints.versions().await.unwrap(), Vec::<u64>::new(), "a pin is no checkpoint");
+}
+
+#[tokio::test]
 async fn a_watcher_of_reports_sees_the_newest_then_each_change() {
     let nats = Nats::start(Vec::new());
     let bus = nats.bus().await;

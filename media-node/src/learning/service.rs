@@ -107,6 +107,14 @@ impl CheckpointRegistry {
         if open && store.is_reachable() { Ok(store) } else { Err(Status::unavailable("the checkpoint store is away")) }
     }
 
+    /// Without NATS a pin lives as long as this process, as its checkpoints do.
+    async fn store_pin(&self, version: Option<u64>) -> Result<(), Status> {
+        match &self.store {
+            Some(store) => store.put_pin(version).await.map_err(status_of),
+            None => Ok(()),
+        }
+    }
+
     fn check_stream(&self, stream: Option<&StreamId>) -> Result<(), Status> {
         if stream == Some(&self.stream.to_id()) {
             Ok(())
@@ -164,11 +172,13 @@ impl CheckpointService for CheckpointRegistry {
         let version = request.get_ref().version;
         let _turn = self.turn.lock().await;
         if version == 0 {
+            self.store_pin(None).await?;
             self.desk.update(|registry, _| registry.unpin());
         } else {
             let found = self.find(version).await?;
             let live = usable(found, self.network)
                 .ok_or_else(|| Status::failed_precondition(format!("version {version} is of another network")))?;
+            self.store_pin(Some(version)).await?;
             self.desk.update(|registry, _| registry.pin(live));
         }
         Ok(Response::new(PinResponse { version }))

@@ -35,13 +35,23 @@ impl Store {
         self.checkpoints().await?.get(version).await
     }
 
+    /// `None`: none is pinned any more.
+    pub(crate) async fn put_pin(&self, version: Option<u64>) -> Result<(), BusError> {
+        self.checkpoints().await?.put_pin(version).await
+    }
+
     /// Gives the registry what is stored, once it can be read.
     pub(crate) async fn load(self, desk: Desk, network: Network) {
         loop {
-            match self.newest(network).await {
-                Ok((newest_version, live)) => {
+            match tokio::try_join!(self.newest(network), self.pinned(network)) {
+                Ok(((newest_version, live), pinned)) => {
                     tracing::info!(stream = %self.stream, newest_version, usable = live.is_some(), "stored checkpoints");
-                    desk.update(|registry, _| registry.handle_stored(newest_version, live));
+                    desk.update(|registry, _| {
+                        registry.handle_stored(newest_version, live);
+                        if let Some(pinned) = pinned {
+                            registry.pin(pinned);
+                        }
+                    });
                     return;
                 }
                 Err(error) => tracing::debug!(%error, "reading the stored checkpoints"),
@@ -68,6 +78,22 @@ impl Store {
             }
         }
         Ok((versions.last().copied().unwrap_or(0), None))
+    }
+
+    /// A pin that says nothing, or of what this stream cannot use, holds nothing.
+    async fn pinned(&self, network: Network) -> Result<Option<Live>, BusError> {
+        let checkpoints = self.checkpoints().await?;
+        let found = async {
+            let Some(version) = checkpoints.pin().await? else { return Ok(None) };
+            Ok(checkpoints.get(version).await?.and_then(|checkpoint| usable(checkpoint, network)))
+        };
+        match found.await {
+            Err(error @ BusError::Malformed(_)) => {
+                tracing::warn!(%error, "the stored pin holds nothing");
+                Ok(None)
+            }
+            found => found,
+        }
     }
 
     async fn checkpoints(&self) -> Result<&Checkpoints, BusError> {

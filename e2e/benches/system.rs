@@ -25,7 +25,7 @@ type Arrivals = BTreeMap<u32, Instant>;
 async fn main() -> Result<(), Box<dyn Error>> {
     let system = System::start(&[]).await;
     let idle_relay = memory_of(&system, "media-node").await?;
-    let graph = format!("movie={}:loop=0,scale=1280:720,fps=30,setpts=N/(30*TB)", clip().display());
+    let graph = format!("movie={}:loop=0,setpts=N/(24*TB),scale=1280:720,fps=30", clip().display());
     let options = ["--format", "lavfi", "--no-audio", "--video-kbps", "1200", "--patch-kbps", "120"];
     let _publisher = Publisher::start(&system.whip(), Path::new(&graph), &options);
     system.status_where(60, "the stream is enhanced", |status| status.enhanced_live).await;

@@ -5,6 +5,7 @@
 //! by [`screen`] once it is decrypted.
 
 mod dtls;
+pub mod fuzz;
 mod rate;
 pub(crate) mod screen;
 mod sctp;

@@ -11,4 +11,5 @@ pub mod room;
 mod run;
 mod tokens;
 
+pub use guard::fuzz;
 pub use run::run;

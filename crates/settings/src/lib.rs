@@ -11,6 +11,6 @@ mod trainer;
 
 pub use enhancer::EnhancerSettings;
 pub use load::{ENVIRONMENT_VARIABLE, SettingsError, load, load_from};
-pub use media_node::{MediaNodeSettings, PatchSettings};
+pub use media_node::{MediaNodeSettings, PatchSettings, Unjudged};
 pub use network::NetworkSettings;
-pub use trainer::{LossKind, TrainerSettings, TrainingPattern};
+pub use trainer::{LossKind, StartFrom, TrainerSettings, TrainingPattern};

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use crate::NetworkSettings;
@@ -26,6 +26,10 @@ pub struct MediaNodeSettings {
     /// Addresses that publishers and viewers reach the media socket at; without any, the machine's own
     #[arg(long = "advertised-address", id = "advertised_addresses", value_name = "IP:PORT")]
     pub advertised_addresses: Vec<SocketAddr>,
+    /// File with these addresses, separated by commas; read again when it changes. While it is empty or absent, sessions
+    /// are refused with 503
+    #[arg(long, id = "advertised_addresses_file", value_name = "FILE", conflicts_with = "advertised_addresses")]
+    pub advertised_addresses_file: Option<PathBuf>,
     /// File with the token publishers must bear; without it anyone may publish
     #[arg(long, id = "publish_token_file", value_name = "FILE")]
     pub publish_token_file: Option<PathBuf>,
@@ -48,12 +52,25 @@ pub struct MediaNodeSettings {
     pub network: NetworkSettings,
     #[command(flatten)]
     pub patches: PatchSettings,
+    /// What viewers get while nobody can judge, for want of fresh patches: the general weights, or exact bicubic
+    #[arg(long, id = "unjudged", value_enum, default_value_t = Unjudged::General)]
+    pub unjudged: Unjudged,
+    /// General weights (safetensors) instead of those the program comes with
+    #[arg(long, id = "general_weights_file", value_name = "FILE")]
+    pub general_weights_file: Option<PathBuf>,
     /// The most viewers taken at once
     #[arg(long, id = "max_viewers", value_name = "N", default_value_t = 1000)]
     pub max_viewers: u32,
     /// File written once all sockets are bound: JSON {"listen": …, "internal_listen": …, "media_listen": …}
     #[arg(long, id = "ports_file", value_name = "FILE")]
     pub ports_file: Option<PathBuf>,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unjudged {
+    General,
+    Bicubic,
 }
 
 /// What the publisher is asked for.

@@ -31,6 +31,12 @@ pub struct TrainerSettings {
     pub scale: u32,
     #[command(flatten)]
     pub network: NetworkSettings,
+    /// What to begin with: the general weights, what this stream has learned already (else the general weights), or nothing
+    #[arg(long, id = "start", value_enum, default_value_t = StartFrom::Stream)]
+    pub start: StartFrom,
+    /// General weights (safetensors) instead of those the program comes with
+    #[arg(long, id = "general_weights_file", value_name = "FILE")]
+    pub general_weights_file: Option<PathBuf>,
     /// auto, cpu or cuda:N
     #[arg(long, id = "device", value_name = "auto|cpu|cuda:N", default_value = "auto")]
     pub device: String,
@@ -70,6 +76,15 @@ pub struct TrainerSettings {
     /// Health and metrics
     #[arg(long, id = "health_listen", value_name = "IP:PORT")]
     pub health_listen: Option<std::net::SocketAddr>,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StartFrom {
+    General,
+    Stream,
+    /// Exact bicubic.
+    None,
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,11 @@
 //! `acuity`: the system on one machine, and the clients of any running system.
 
 mod demo;
+mod evaluate;
 mod publish;
 mod reconnect;
+#[allow(dead_code, reason = "viewers write it next")]
+mod rtpdump;
 mod up;
 mod watch;
 

@@ -1,0 +1,278 @@
+//! The closed list of conditions, and of the reasons of each.
+
+use super::{ConditionStatus, Reason};
+
+/// Declares each condition with its reasons; a reason names the status it implies. The doc comments are what the
+/// reference documentation says.
+macro_rules! conditions {
+    ($($(#[doc = $about:literal])+ $condition:ident {
+        $($(#[doc = $why:literal])+ $status:ident $reason:ident,)+
+    })+) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum ConditionType {
+            $($(#[doc = $about])+ $condition,)+
+        }
+
+        impl ConditionType {
+            pub const ALL: &[Self] = &[$(Self::$condition),+];
+
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$condition => stringify!($condition),)+
+                }
+            }
+
+            /// What it means when this condition is true.
+            #[must_use]
+            pub const fn description(self) -> &'static str {
+                match self {
+                    $(Self::$condition => concat!($($about),+),)+
+                }
+            }
+
+            /// Each of its reasons: name, status, what it means.
+            #[must_use]
+            pub const fn reasons(self) -> &'static [(&'static str, ConditionStatus, &'static str)] {
+                match self {
+                    $(Self::$condition => &[
+                        $((stringify!($reason), ConditionStatus::$status, concat!($($why),+)),)+
+                    ],)+
+                }
+            }
+        }
+
+        $(
+            $(#[doc = $about])+
+            #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+            pub enum $condition {
+                $($(#[doc = $why])+ $reason,)+
+            }
+
+            impl Reason for $condition {
+                const CONDITION: ConditionType = ConditionType::$condition;
+
+                fn as_str(self) -> &'static str {
+                    match self {
+                        $(Self::$reason => stringify!($reason),)+
+                    }
+                }
+
+                fn status(self) -> ConditionStatus {
+                    match self {
+                        $(Self::$reason => ConditionStatus::$status,)+
+                    }
+                }
+            }
+        )+
+    };
+}
+
+conditions! {
+    /// A publisher would be accepted.
+    Ready {
+        /// The media-node answers at its endpoints.
+        True Accepting,
+        /// `spec.paused` is true.
+        False Paused,
+        /// The media-node's pod is being made, or starts.
+        False Starting,
+        /// No node takes the media-node's pod.
+        False Unschedulable,
+        /// The media-node's image cannot be pulled.
+        False ImageUnavailable,
+        /// The media-node ends again and again.
+        False CrashLooping,
+        /// The media-node's pod was evicted, or its node is gone; another one follows.
+        False PodLost,
+        /// A quota of the namespace leaves no room for the pod.
+        False QuotaExceeded,
+        /// The cluster's policy does not let the pod in.
+        False PodRefused,
+        /// A Secret that the spec names is missing, or lacks the key.
+        False SecretMissing,
+        /// The media-node has no address that publishers and viewers can reach yet.
+        False AddressPending,
+        /// All ports of the operator's range are taken, or rest.
+        False NoFreePort,
+        /// The stream is being deleted.
+        False Deleting,
+    }
+    /// A publisher is connected.
+    Publishing {
+        /// The media-node has a publisher.
+        True PublisherConnected,
+        /// Nobody publishes.
+        False NoPublisher,
+        /// No media-node runs.
+        False NotRunning,
+        /// The media-node has not said yet.
+        Unknown NoReport,
+    }
+    /// A trainer learns from the stream.
+    Training {
+        /// At least one trainer is training.
+        True Running,
+        /// Trainers run, and wait for patches.
+        False WaitingForPatches,
+        /// `spec.training.enabled` is false.
+        False Disabled,
+        /// `spec.paused` is true.
+        False Paused,
+        /// Nobody publishes.
+        False NoPublisher,
+        /// Training gains nothing more; it goes on when the scene changes.
+        False Saturated,
+        /// No trainer is wanted now.
+        False ScaledToZero,
+        /// A trainer's pod is being made, or starts.
+        False Starting,
+        /// No accelerator is free, and `onNoAccelerator` says to wait.
+        False NoAccelerator,
+        /// No node takes a trainer's pod.
+        False Unschedulable,
+        /// The trainer's image cannot be pulled.
+        False ImageUnavailable,
+        /// A trainer ends again and again.
+        False CrashLooping,
+        /// A trainer's pod was evicted, or its node is gone; another one follows.
+        False PodLost,
+        /// A quota of the namespace leaves no room for the pod.
+        False QuotaExceeded,
+        /// The cluster's policy does not let the pod in.
+        False PodRefused,
+        /// No trainer has said yet.
+        Unknown NoReport,
+    }
+    /// Viewers can choose the enhanced picture.
+    Enhancing {
+        /// The enhanced picture is live.
+        True Live,
+        /// The enhanced picture is live; no accelerator is free, so the CPU makes it.
+        True LiveOnCpu,
+        /// `spec.enhancement.mode` is `Disabled`.
+        False Disabled,
+        /// `spec.paused` is true.
+        False Paused,
+        /// Nobody publishes.
+        False NoPublisher,
+        /// The enhancer's pod is being made, or starts.
+        False Starting,
+        /// No accelerator is free, and `onNoAccelerator` says to wait.
+        False NoAccelerator,
+        /// No accelerator is free, and `onNoAccelerator` says that clients scale the source up.
+        False Bicubic,
+        /// No node takes the enhancer's pod.
+        False Unschedulable,
+        /// The enhancer's image cannot be pulled.
+        False ImageUnavailable,
+        /// The enhancer ends again and again.
+        False CrashLooping,
+        /// The enhancer's pod was evicted, or its node is gone; another one follows.
+        False PodLost,
+        /// A quota of the namespace leaves no room for the pod.
+        False QuotaExceeded,
+        /// The cluster's policy does not let the pod in.
+        False PodRefused,
+        /// The media-node has not said yet.
+        Unknown NoReport,
+    }
+    /// The media-node answers at the addresses that publishers and viewers are told.
+    AddressReachable {
+        /// The operator's probe was answered.
+        True ProbeAnswered,
+        /// The operator's probe is not answered.
+        False ProbeUnanswered,
+        /// There is no address yet.
+        False AddressPending,
+        /// No media-node runs.
+        False NotRunning,
+        /// Not probed yet.
+        Unknown NotProbed,
+    }
+    /// The operator hears from the stream's pods through NATS.
+    BusReachable {
+        /// The operator is connected.
+        True Connected,
+        /// The operator is not connected: what was decided last stays.
+        False Disconnected,
+        /// The operator has not tried yet.
+        Unknown NotTried,
+    }
+    /// The number of trainers follows the stream.
+    ScalingActive {
+        /// The operator decides.
+        True OperatorDecides,
+        /// Another autoscaler decides, through the scale subresource.
+        True ExternalDecides,
+        /// `spec.training.replicas` decides.
+        False Fixed,
+        /// `spec.training.enabled` is false.
+        False TrainingDisabled,
+        /// `spec.paused` is true.
+        False Paused,
+        /// There is nothing to decide from: what was decided last stays.
+        False NoReports,
+    }
+    /// Fewer or more trainers run than the stream asks for.
+    ScalingLimited {
+        /// As many as it asks for.
+        False WithinLimits,
+        /// It asks for more than `maxReplicas`.
+        True AtMaxReplicas,
+        /// It asks for fewer than `minReplicas`.
+        True AtMinReplicas,
+        /// It asks for more than its share of the cluster's trainers.
+        True BudgetSpent,
+    }
+    /// The operator is still making the stream what the spec says.
+    Reconciling {
+        /// The stream is what the spec says.
+        False InSync,
+        /// Pods, Service or Secret are being made, replaced or removed.
+        True Progressing,
+        /// The API server refused a request for now; it is tried again.
+        True Retrying,
+        /// The stream is being deleted.
+        True Deleting,
+    }
+    /// The operator cannot go on before somebody changes something.
+    Stalled {
+        /// Nothing stands in the way.
+        False Unobstructed,
+        /// A Secret that the spec names is missing, or lacks the key.
+        True SecretMissing,
+        /// An image cannot be pulled.
+        True ImageUnavailable,
+        /// A pod ends again and again.
+        True CrashLooping,
+        /// No node takes the media-node's pod.
+        True Unschedulable,
+        /// A quota of the namespace leaves no room for a pod.
+        True QuotaExceeded,
+        /// The cluster's policy does not let a pod in.
+        True PodRefused,
+        /// Something of another owner has the name of one of the stream's objects.
+        True NameTaken,
+        /// All ports of the operator's range are taken, or rest.
+        True NoFreePort,
+        /// The API server takes the spec, the operator cannot: it is older than the resource definition.
+        True InvalidSpec,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_and_type_is_pascal_case_and_fits_the_schema() {
+        for condition in ConditionType::ALL {
+            let names = condition.reasons().iter().map(|(name, ..)| *name).chain([condition.as_str()]);
+            for name in names {
+                assert!(name.starts_with(|first: char| first.is_ascii_uppercase()), "{name}");
+                assert!(name.chars().all(|each| each.is_ascii_alphanumeric()) && name.len() <= 64, "{name}");
+            }
+        }
+    }
+}

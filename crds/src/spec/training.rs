@@ -1,0 +1,113 @@
+//! How the network learns from the stream.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Accelerator;
+
+/// How the network learns from the stream.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default = "Training::default")]
+pub struct Training {
+    /// Whether it learns at all. False: no trainers, and the publisher is asked for patches only to judge.
+    pub enabled: bool,
+    /// What the publisher is asked for.
+    pub patches: Patches,
+    /// What each trainer computes on. Absent: the CPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accelerator: Option<Accelerator>,
+    /// What a trainer does while the cluster has no such accelerator free.
+    pub on_no_accelerator: OnNoTrainerAccelerator,
+    /// What training begins with.
+    pub start: Start,
+    /// How many trainers, in the autoscaling modes `Fixed` and `External`. `kubectl scale` and HorizontalPodAutoscalers
+    /// write it. Absent: `autoscaling.minReplicas`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
+    /// Who decides how many trainers there are.
+    pub autoscaling: Autoscaling,
+}
+
+impl Default for Training {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            patches: Patches::default(),
+            accelerator: None,
+            on_no_accelerator: OnNoTrainerAccelerator::default(),
+            start: Start::default(),
+            replicas: None,
+            autoscaling: Autoscaling::default(),
+        }
+    }
+}
+
+/// What the publisher is asked for: pieces of the picture before it was scaled down, beside the video.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default = "Patches::default")]
+pub struct Patches {
+    /// The most patches a second.
+    pub per_second: u32,
+    /// Side of a patch, in pixels of the enhanced picture.
+    pub size_pixels: u32,
+    /// The most kbit/s of patches.
+    pub max_kbps: u32,
+}
+
+impl Default for Patches {
+    fn default() -> Self {
+        Self { per_second: 20, size_pixels: 96, max_kbps: 400 }
+    }
+}
+
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnNoTrainerAccelerator {
+    /// It trains on the CPU.
+    Cpu,
+    /// It waits for one; the stream is shown with the weights there are.
+    #[default]
+    Wait,
+}
+
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Start {
+    /// What this stream has learned already, else the general weights.
+    #[default]
+    Stream,
+    /// The general weights, which were trained on other videos.
+    General,
+    /// Nothing: exact bicubic.
+    None,
+}
+
+/// Who decides how many trainers there are, and within which bounds.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default = "Autoscaling::default")]
+pub struct Autoscaling {
+    /// Who decides.
+    pub mode: AutoscalingMode,
+    /// The fewest trainers while somebody publishes (mode `Operator`).
+    pub min_replicas: u32,
+    /// The most trainers, in every mode.
+    pub max_replicas: u32,
+    /// This stream's share of the cluster's trainers, against the weights of others, when there are not enough.
+    pub weight: u32,
+}
+
+impl Default for Autoscaling {
+    fn default() -> Self {
+        Self { mode: AutoscalingMode::default(), min_replicas: 0, max_replicas: 2, weight: 10 }
+    }
+}
+
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AutoscalingMode {
+    /// The operator, from waiting patches and what training still gains.
+    #[default]
+    Operator,
+    /// You: `training.replicas`.
+    Fixed,
+    /// Another autoscaler, which writes `training.replicas` through the scale subresource.
+    External,
+}

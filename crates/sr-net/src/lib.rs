@@ -16,7 +16,7 @@ mod weights;
 pub use bicubic::{bicubic, bicubic_kernel, upsample};
 pub use digest::digest;
 pub use forward::{enhance, forward};
-pub use measure::{mse, psnr_db, psnr_of_mse_db, ssim};
+pub use measure::{Reference, mse, psnr_db, psnr_of_mse_db, ssim};
 pub use network::{Network, NetworkError};
 pub use pair::{Pair, PairError};
 pub use phash::{hamming, phash};

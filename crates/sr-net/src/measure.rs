@@ -1,13 +1,21 @@
 //! How close two planes of the same size are.
 
+mod reference;
+
 use crate::Plane;
+
+pub use reference::Reference;
+
+/// So many squared errors are summed in 32 bits, which is quick.
+const PART: usize = 1 << 12;
 
 /// Mean squared error. Panics when the sizes differ.
 #[must_use]
 pub fn mse(a: &Plane, b: &Plane) -> f64 {
     assert_same_size(a, b);
-    let squared = |(&a, &b): (&u8, &u8)| u64::from(a.abs_diff(b)).pow(2);
-    let total: u64 = a.samples().iter().zip(b.samples()).map(squared).sum();
+    let squared = |(&a, &b): (&u8, &u8)| u32::from(a.abs_diff(b)).pow(2);
+    let part = |(a, b): (&[u8], &[u8])| u64::from(a.iter().zip(b).map(squared).sum::<u32>());
+    let total: u64 = a.samples().chunks(PART).zip(b.samples().chunks(PART)).map(part).sum();
     total as f64 / (a.samples().len() as f64).max(1.0)
 }
 
@@ -25,13 +33,14 @@ pub fn psnr_db(a: &Plane, b: &Plane) -> f64 {
 
 /// Side of the window of [`ssim`].
 pub(crate) const WINDOW: usize = 11;
+const SIGMA: f64 = 1.5;
+const C1: f64 = (0.01 * 255.0) * (0.01 * 255.0);
+const C2: f64 = (0.03 * 255.0) * (0.03 * 255.0);
 
 /// Structural similarity (Wang et al. 2004): Gaussian window 11×11, σ 1.5, K1 0.01, K2 0.03, valid windows only.
 /// Panics when the sizes differ or a side is under 11.
 #[must_use]
 pub fn ssim(a: &Plane, b: &Plane) -> f64 {
-    const C1: f64 = (0.01 * 255.0) * (0.01 * 255.0);
-    const C2: f64 = (0.03 * 255.0) * (0.03 * 255.0);
     assert_same_size(a, b);
     let (width, height) = (a.width(), a.height());
     assert!(width >= WINDOW && height >= WINDOW, "{width}x{height} holds no window of {WINDOW}x{WINDOW}");
@@ -53,16 +62,21 @@ pub fn ssim(a: &Plane, b: &Plane) -> f64 {
 
 /// The Gaussian-weighted mean of every window that lies inside.
 fn gaussian_means(samples: Vec<f64>, width: usize) -> Vec<f64> {
-    const SIGMA: f64 = 1.5;
-    let bell: [f64; WINDOW] = std::array::from_fn(|tap| (-(tap as f64 - 5.0).powi(2) / (2.0 * SIGMA * SIGMA)).exp());
-    let total: f64 = bell.iter().sum();
-    let bell = bell.map(|weight| weight / total);
+    let bell = bell(SIGMA);
     let weigh = |taps: &[f64]| taps.iter().zip(bell).map(|(tap, weight)| tap * weight).sum::<f64>();
     let rows = samples.chunks_exact(width).flat_map(|row| row.windows(WINDOW).map(weigh));
     let (narrow, rows) = (width + 1 - WINDOW, rows.collect::<Vec<f64>>());
     let height = rows.len() / narrow;
     let column = |x: usize, y: usize| std::array::from_fn::<f64, WINDOW, _>(|tap| rows[(y + tap) * narrow + x]);
     (0..=height - WINDOW).flat_map(|y| (0..narrow).map(move |x| (x, y))).map(|(x, y)| weigh(&column(x, y))).collect()
+}
+
+/// Weights of a Gaussian around the middle of a window; they sum to one.
+fn bell(sigma: f64) -> [f64; WINDOW] {
+    let middle = (WINDOW / 2) as f64;
+    let bell: [f64; WINDOW] = std::array::from_fn(|tap| (-(tap as f64 - middle).powi(2) / (2.0 * sigma * sigma)).exp());
+    let total: f64 = bell.iter().sum();
+    bell.map(|weight| weight / total)
 }
 
 fn assert_same_size(a: &Plane, b: &Plane) {

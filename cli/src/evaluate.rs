@@ -6,4 +6,10 @@
 //! A run only records, so that it disturbs nothing; pictures are decoded and measured afterwards.
 #![allow(dead_code, reason = "what measures reads it next")]
 
+mod compare;
+mod measure;
+mod plot;
 mod recording;
+mod report;
+mod sweep;
+mod table;

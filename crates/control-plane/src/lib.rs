@@ -1,1 +1,27 @@
-//! A real Kubernetes control plane for tests.
+//! A real Kubernetes control plane for tests: etcd and kube-apiserver on loopback, on request with controller manager and
+//! scheduler, as an ordinary user, in seconds. There are no nodes.
+//!
+//! ```no_run
+//! # async fn test() {
+//! use control_plane::{ControlPlane, User};
+//!
+//! let cluster = ControlPlane::shared().await;
+//! let namespace = cluster.namespace("my-test").await;
+//! let operator = cluster.client_as(&User::service_account("acuity-system", "acuity-operator"));
+//! # }
+//! ```
+//!
+//! It must not be used outside of tests and benchmarks: a missing program is an error that names what builds it, and what
+//! cannot go wrong in a test panics.
+
+mod control_plane;
+mod folder;
+mod programs;
+mod secrets;
+mod server;
+mod user;
+
+pub use control_plane::{Builder, ControlPlane, Error};
+pub use programs::{PROGRAMS_VARIABLE, find_program};
+pub use server::Server;
+pub use user::User;

@@ -2,6 +2,7 @@
 
 mod demo;
 mod evaluate;
+mod pretrain;
 mod publish;
 mod reconnect;
 #[allow(dead_code, reason = "viewers write it next")]
@@ -28,6 +29,7 @@ enum Command {
     Publish(Box<publish::PublishArgs>),
     Watch(watch::WatchArgs),
     Demo(demo::DemoArgs),
+    Pretrain(Box<pretrain::PretrainArgs>),
 }
 
 #[tokio::main]
@@ -41,5 +43,6 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Publish(args) => publish::run(*args, shutdown).await,
         Command::Watch(args) => watch::run(args, shutdown).await,
         Command::Demo(args) => demo::run(args, shutdown).await,
+        Command::Pretrain(args) => pretrain::run(*args, shutdown).await,
     }
 }

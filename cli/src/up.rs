@@ -3,7 +3,7 @@
 mod folder;
 mod plan;
 mod ports;
-mod programs;
+pub(crate) mod programs;
 pub(crate) mod spawner;
 pub(crate) mod supervisor;
 mod system;

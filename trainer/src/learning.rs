@@ -199,12 +199,7 @@ impl Learning {
     fn step(&mut self) {
         let examples = self.replay.draw(self.settings.batch.max(1) as usize, &mut self.random);
         let batch = self.tiles.batch(examples.into_iter().map(AsRef::as_ref), &mut self.random);
-        let loss = match self.settings.loss {
-            LossKind::SquaredError => Loss::SquaredError,
-            LossKind::AbsoluteError => Loss::AbsoluteError,
-            LossKind::Charbonnier => Loss::Charbonnier,
-        };
-        let loss = self.learner.train(&batch, loss, self.settings.learning_rate);
+        let loss = self.learner.train(&batch, loss_of(self.settings.loss), self.settings.learning_rate);
         self.metrics.steps.inc();
         self.steps_since_offer += 1;
         if !loss.is_finite() {
@@ -292,6 +287,14 @@ impl Learning {
         self.progress.suspended = self.saturation.is_suspended();
         self.progress.training = self.schedule.has_work(self.replay.len());
         self.progress.clone()
+    }
+}
+
+pub(crate) fn loss_of(kind: LossKind) -> Loss {
+    match kind {
+        LossKind::SquaredError => Loss::SquaredError,
+        LossKind::AbsoluteError => Loss::AbsoluteError,
+        LossKind::Charbonnier => Loss::Charbonnier,
     }
 }
 

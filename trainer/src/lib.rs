@@ -17,6 +17,7 @@ mod learning;
 mod losses;
 mod metrics;
 mod offers;
+mod pretrain;
 mod registry;
 mod replay;
 mod reporter;
@@ -27,4 +28,5 @@ mod start;
 mod state;
 mod tile;
 
+pub use pretrain::{PretrainFiles, pretrain};
 pub use run::run;

@@ -7,10 +7,12 @@ mod enhancer;
 mod load;
 mod media_node;
 mod network;
+mod pretrain;
 mod trainer;
 
 pub use enhancer::EnhancerSettings;
 pub use load::{ENVIRONMENT_VARIABLE, SettingsError, load, load_from};
 pub use media_node::{MediaNodeSettings, PatchSettings, Unjudged};
 pub use network::NetworkSettings;
+pub use pretrain::PretrainSettings;
 pub use trainer::{LossKind, StartFrom, TrainerSettings, TrainingPattern};

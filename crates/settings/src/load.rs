@@ -75,7 +75,7 @@ fn copy_path(from: &Map<String, Value>, to: &mut Map<String, Value>, path: &str)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{EnhancerSettings, MediaNodeSettings, TrainerSettings};
+    use crate::{EnhancerSettings, MediaNodeSettings, PretrainSettings, TrainerSettings};
 
     fn matches<T: Args>(arguments: &[&str]) -> ArgMatches {
         T::augment_args(Command::new("pod")).get_matches_from([&["pod"], arguments].concat())
@@ -110,5 +110,6 @@ mod tests {
         survives_a_round_trip::<MediaNodeSettings>();
         survives_a_round_trip::<TrainerSettings>();
         survives_a_round_trip::<EnhancerSettings>();
+        survives_a_round_trip::<PretrainSettings>();
     }
 }

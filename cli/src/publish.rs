@@ -19,6 +19,7 @@ mod rates;
 mod session;
 mod shared;
 mod stats;
+mod uplink_log;
 
 use std::{
     io::{IsTerminal, Write},
@@ -31,11 +32,12 @@ use anyhow::ensure;
 use media::{EncoderSettings, OpusEncoder, Source, SourceOptions};
 use proto::v1::PublisherHello;
 use telemetry::Shutdown;
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use webrtc_client::PublishOptions;
 
 pub(crate) use args::PublishArgs;
+use args::PublisherOptions;
 
 use control::PatchOptions;
 use frame_log::FrameLog;
@@ -46,6 +48,7 @@ use rates::Wanted;
 use session::Sessions;
 use shared::Shared;
 use stats::Reporter;
+use uplink_log::UplinkLog;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The smallest picture the encoder takes.
@@ -56,26 +59,28 @@ const MIN_SIDE: usize = 16;
 /// # Errors
 /// When the options cannot work, the source cannot be read or the server refuses the token.
 pub(crate) async fn run(args: PublishArgs, shutdown: Shutdown) -> anyhow::Result<ExitCode> {
-    args.check()?;
+    args.picture.check()?;
     media::init();
     let (args, source) = tokio::task::spawn_blocking(move || open_source(&args).map(|source| (args, source))).await??;
-    let hr = hr_size(&source, args.scale.into())?;
-    let audio = source.has_audio() && !args.no_audio;
+    let options = &args.picture;
+    let hr = hr_size(&source, options.scale.into())?;
+    let audio = source.has_audio() && !options.no_audio;
     let wanted = Wanted {
-        video_kbps: args.video_kbps,
-        audio_kbps: if audio { args.audio_kbps } else { 0 },
-        patch_kbps: if args.sends_patches() { args.patch_kbps } else { 0 },
+        video_kbps: options.video_kbps,
+        audio_kbps: if audio { options.audio_kbps } else { 0 },
+        patch_kbps: if options.sends_patches() { options.patch_kbps } else { 0 },
     };
-    let shared = Arc::new(Shared::new(wanted, args.initial_estimate_kbps()));
-    let frames = args.sends_patches().then(|| Arc::new(Newest::default()));
-    let (hello, told) = watch::channel(hello(&args, hr));
+    let shared = Arc::new(Shared::new(wanted, options.initial_estimate_kbps(&args.whip)));
+    let frames = options.sends_patches().then(|| Arc::new(Newest::default()));
+    let (hello, told) = watch::channel(hello(options, hr));
     let pipeline = Pipeline::open(PipelineParts {
         shared: shared.clone(),
-        scale: args.scale.into(),
-        settings: encoder_settings(&args, &source, hr),
+        scale: options.scale.into(),
+        settings: encoder_settings(options, &source, hr),
         hello,
-        opus: if audio { Some(OpusEncoder::open(args.audio_kbps)?) } else { None },
+        opus: if audio { Some(OpusEncoder::open(options.audio_kbps)?) } else { None },
         frames: frames.clone(),
+        drop_every: options.drop_every,
         frame_log: args.frame_log.as_deref().map(FrameLog::create).transpose()?,
         shutdown: shutdown.clone(),
         source,
@@ -87,13 +92,16 @@ pub(crate) async fn run(args: PublishArgs, shutdown: Shutdown) -> anyhow::Result
         hello: told,
     };
     let reports = tokio::spawn(report(Reporter::new(shared.clone()), args.stats, !args.quiet));
-    let patches = frames.clone().map(|frames| spawn_patches(&args, shared.clone(), frames));
+    let uplink_log = args.uplink_log.as_deref().map(UplinkLog::create).transpose()?;
+    let uplink_log = uplink_log.map(|log| tokio::spawn(log.follow(shared.clone())));
+    let patches = frames.clone().map(|frames| spawn_patches(options, shared.clone(), frames));
     let published = play(pipeline, sessions, &shutdown).await;
     if let (Some(frames), Some(patches)) = (frames, patches) {
         frames.close();
         patches.await?;
     }
     reports.abort();
+    uplink_log.iter().for_each(JoinHandle::abort);
     published.map(|()| ExitCode::SUCCESS)
 }
 
@@ -125,9 +133,9 @@ async fn play(pipeline: Pipeline, sessions: Sessions, shutdown: &Shutdown) -> an
 
 fn open_source(args: &PublishArgs) -> anyhow::Result<Source> {
     let options = SourceOptions {
-        format: args.format.clone(),
-        frames_per_second: args.fps,
-        start: args.start(),
+        format: args.picture.format.clone(),
+        frames_per_second: args.picture.fps,
+        start: Duration::from_secs_f64(args.start),
         repeat: args.repeat,
     };
     Ok(Source::open(&args.input, options)?)
@@ -146,15 +154,15 @@ fn hr_size(source: &Source, scale: usize) -> anyhow::Result<(usize, usize)> {
     Ok(hr)
 }
 
-fn encoder_settings(args: &PublishArgs, source: &Source, (width, height): (usize, usize)) -> EncoderSettings {
-    let scale = usize::from(args.scale);
+fn encoder_settings(options: &PublisherOptions, source: &Source, (width, height): (usize, usize)) -> EncoderSettings {
+    let scale = usize::from(options.scale);
     EncoderSettings {
-        encoder: args.encoder.clone(),
+        encoder: options.encoder.clone(),
         width: width / scale,
         height: height / scale,
         frame_rate: source.frame_rate(),
-        bitrate_kbps: args.video_kbps,
-        preset: args.preset.clone(),
+        bitrate_kbps: options.video_kbps,
+        preset: options.preset.clone(),
         threads: 1,
         keyframe_interval: None,
     }
@@ -166,40 +174,40 @@ fn publish_options(args: &PublishArgs, audio: bool) -> PublishOptions {
         token: None,
         publisher: Some(format!("{:032x}", rand::random::<u128>())),
         audio,
-        patches: args.sends_patches(),
-        initial_estimate_kbps: args.initial_estimate_kbps(),
+        patches: args.picture.sends_patches(),
+        initial_estimate_kbps: args.picture.initial_estimate_kbps(&args.whip),
         timeout: CONNECT_TIMEOUT,
     }
 }
 
-fn hello(args: &PublishArgs, (width, height): (usize, usize)) -> PublisherHello {
+fn hello(options: &PublisherOptions, (width, height): (usize, usize)) -> PublisherHello {
     PublisherHello {
         hr_width: u32::try_from(width).unwrap_or(u32::MAX),
         hr_height: u32::try_from(height).unwrap_or(u32::MAX),
-        scale: args.scale.into(),
-        max_kbps: args.patch_kbps,
+        scale: options.scale.into(),
+        max_kbps: options.patch_kbps,
     }
 }
 
 fn spawn_patches(
-    args: &PublishArgs,
+    options: &PublisherOptions,
     shared: Arc<Shared>,
     frames: Arc<Newest<candidates::CodedFrame>>,
-) -> tokio::task::JoinHandle<()> {
-    let options = PatchOptions {
-        scale: args.scale.into(),
-        size: args.patch_size,
-        per_second: args.patches_per_second,
-        max_kbps: args.patch_kbps,
-        random_share: if args.patch_selection == args::Choice::Random { 1.0 } else { args.random_share },
+) -> JoinHandle<()> {
+    let wanted = PatchOptions {
+        scale: options.scale.into(),
+        size: options.patch_size,
+        per_second: options.patches_per_second,
+        max_kbps: options.patch_kbps,
+        random_share: if options.patch_selection == args::Choice::Random { 1.0 } else { options.random_share },
     };
     let coding = PatchCoding {
-        coding: args.patch_coding.pixel_coding(),
-        residual: !args.no_residual,
-        quality: args.patch_quality,
-        random_quality: args.patch_random_quality,
+        coding: options.patch_coding.pixel_coding(),
+        residual: !options.no_residual,
+        quality: options.patch_quality,
+        random_quality: options.patch_random_quality,
     };
-    tokio::task::spawn_blocking(move || patches::run(&shared, &frames, &options, coding))
+    tokio::task::spawn_blocking(move || patches::run(&shared, &frames, &wanted, coding))
 }
 
 /// A line a second: JSON to standard output where asked for, one for people to a terminal's standard error.

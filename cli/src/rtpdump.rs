@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 use bytes::{Buf, Bytes};
+use webrtc_client::ReceivedPacket;
 
 /// One packet without padding, CSRCs and extensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,8 +58,8 @@ impl RtpDumpWriter {
         Ok(Self { file, began })
     }
 
-    pub(crate) fn write(&mut self, arrived: Instant, packet: &RtpPacket) -> anyhow::Result<()> {
-        let after = arrived.saturating_duration_since(self.began) + Duration::from_micros(500);
+    pub(crate) fn write(&mut self, packet: &ReceivedPacket) -> anyhow::Result<()> {
+        let after = packet.arrived.saturating_duration_since(self.began) + Duration::from_micros(500);
         let milliseconds = u32::try_from(after.as_millis()).unwrap_or(u32::MAX);
         let rtp = u16::try_from(RTP_HEADER_BYTES + packet.payload.len()).context("an RTP packet beyond 64 KiB")?;
         let record = rtp.checked_add(RECORD_HEADER_BYTES as u16).context("an RTP packet beyond 64 KiB")?;
@@ -144,9 +145,9 @@ fn parse_rtp(mut packet: Bytes) -> anyhow::Result<RtpPacket> {
 mod tests {
     use super::*;
 
-    fn packet(sequence: u16) -> RtpPacket {
-        let payload = Bytes::from(vec![0x65, 1, 2, sequence as u8]);
-        RtpPacket { payload_type: 102, marker: true, sequence, timestamp: 0xffff_fff0, ssrc: 7, payload }
+    fn packet(arrived: Instant, sequence: u16) -> ReceivedPacket {
+        let payload = Bytes::from_static(&[0x65, 1, 2]);
+        ReceivedPacket { arrived, payload_type: 102, ssrc: 7, sequence, timestamp: 0xffff_fff0, marker: true, payload }
     }
 
     #[test]
@@ -155,11 +156,15 @@ mod tests {
         let path = folder.path().join("a.rtpdump");
         let mut dump = RtpDumpWriter::create(&path).unwrap();
         let began = dump.began;
-        dump.write(began, &packet(65_535)).unwrap();
-        dump.write(began + Duration::from_millis(1500), &packet(0)).unwrap();
+        dump.write(&packet(began, 65_535)).unwrap();
+        dump.write(&packet(began + Duration::from_millis(1500), 0)).unwrap();
         dump.finish().unwrap();
         let read = read(&path).unwrap();
-        assert_eq!(read.iter().map(|arrived| arrived.packet.clone()).collect::<Vec<_>>(), [packet(65_535), packet(0)]);
+        let expected = [65_535, 0].map(|sequence| {
+            let ReceivedPacket { payload_type, ssrc, timestamp, marker, payload, .. } = packet(began, sequence);
+            RtpPacket { payload_type, marker, sequence, timestamp, ssrc, payload }
+        });
+        assert_eq!(read.iter().map(|arrived| arrived.packet.clone()).collect::<Vec<_>>(), expected);
         assert_eq!(read[1].arrived_unix_us - read[0].arrived_unix_us, 1_500_000);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as u64;
         assert!(now.abs_diff(read[0].arrived_unix_us) < 60_000_000);

@@ -1,5 +1,6 @@
 //! `acuity watch`: a viewer without a screen. It receives, decodes and counts what would be shown, and records.
 
+mod loss;
 mod playback;
 mod receive;
 mod record;
@@ -9,12 +10,17 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
+use media::Decoder;
 use telemetry::Shutdown;
 use tokio_util::sync::CancellationToken;
 use webrtc_client::{ViewOptions, Viewer};
 
-use crate::reconnect::{Reconnect, read_token};
-use receive::{Receiver, Shown};
+use crate::{
+    reconnect::{Reconnect, read_token},
+    rtpdump::RtpDumpWriter,
+};
+use loss::Loss;
+use receive::{Pictures, Receiver, Shown};
 use record::Recorder;
 
 /// Watch a stream without showing it: count frames and freezes, and record it
@@ -32,6 +38,12 @@ pub(crate) struct WatchArgs {
     /// Record to this file (.mp4 or .mkv), as received, without coding it again
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
+    /// Keep the video's packets as they come in this file (rtpdump), without decoding them
+    #[arg(long, value_name = "FILE", conflicts_with = "record")]
+    pub(crate) record_rtp: Option<PathBuf>,
+    /// Lose this share of the video's packets, for tests of what measures it
+    #[arg(long, value_name = "PERCENT", hide = true, default_value_t = 0.0)]
+    pub(crate) lose_percent: f64,
     /// End after so many seconds [default: when interrupted]
     #[arg(long, value_name = "N")]
     pub(crate) seconds: Option<u64>,
@@ -54,6 +66,7 @@ pub(crate) enum Rendition {
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const LOSS_SEED: u64 = 1;
 
 /// Watches until the time is over or the end is asked for; exit status 0 when frames were shown.
 ///
@@ -62,7 +75,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) async fn run(args: WatchArgs, shutdown: Shutdown) -> anyhow::Result<ExitCode> {
     media::init();
     let url = whep_url(&args)?;
-    let recorder = args.record.clone().map(Recorder::create).transpose()?;
+    let pictures = match &args.record_rtp {
+        Some(path) => Pictures::Kept { packets: RtpDumpWriter::create(path)?, needs_keyframe: true },
+        None => Pictures::Decoded {
+            decoder: Decoder::h264(1)?,
+            recorder: args.record.clone().map(Recorder::create).transpose()?,
+        },
+    };
     let shown = Shown::default();
     let end = shutdown.token();
     if let Some(seconds) = args.seconds {
@@ -73,7 +92,7 @@ pub(crate) async fn run(args: WatchArgs, shutdown: Shutdown) -> anyhow::Result<E
         });
     }
     let reports = tokio::spawn(stats::report(shown.clone(), args.stats, !args.quiet));
-    let mut receiver = Receiver::new(shown.clone(), recorder)?;
+    let mut receiver = Receiver::new(shown.clone(), pictures, Loss::new(args.lose_percent, LOSS_SEED));
     let watched = watch(&args, &url, &mut receiver, &end).await;
     reports.abort();
     let recorded = receiver.finish();

@@ -59,11 +59,9 @@ fn a_clip_is_published_watched_and_recorded_with_its_sound() {
 
     let log = fs::read_to_string(log).unwrap();
     let (header, rows) = log.split_once('\n').unwrap();
-    assert_eq!(header, "rtp_timestamp,clip_frame_index");
-    let rows: Vec<(u32, u32)> = rows
-        .lines()
-        .map(|row| row.split_once(',').map(|(time, index)| (time.parse().unwrap(), index.parse().unwrap())).unwrap())
-        .collect();
+    assert_eq!(header, "rtp_timestamp,clip_frame_index,sent_unix_us");
+    let numbers = |row: &str| row.split(',').map(|number| number.parse().unwrap()).collect::<Vec<u64>>();
+    let rows: Vec<(u32, u32)> = rows.lines().map(numbers).map(|row| (row[0] as u32, row[1] as u32)).collect();
     assert!(rows.len() >= 60);
     assert!(rows.windows(2).all(|two| two[1].0.wrapping_sub(two[0].0) == (two[1].1 - two[0].1) * 3000), "{rows:?}");
 

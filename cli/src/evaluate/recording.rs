@@ -37,6 +37,7 @@ pub(crate) struct Recording {
     /// What the media-node said each second.
     pub(crate) judged: Vec<Judged>,
     pub(crate) training: Training,
+    pub(crate) viewers: Viewers,
     pub(crate) processes: Vec<ProcessUse>,
     pub(crate) machine: Machine,
     /// Why the run is not to be relied on; empty: it is complete.
@@ -69,7 +70,7 @@ pub(crate) struct Conditions {
     pub(crate) network: NetworkSettings,
     pub(crate) start: StartFrom,
     pub(crate) trainer: bool,
-    /// Every so manieth frame was left out on purpose; 0: none
+    /// One frame in so many was left out on purpose; 0: none
     pub(crate) drop_every: u32,
     /// Percent of the packets that each viewer lost on purpose
     pub(crate) viewer_loss_percent: f64,
@@ -82,6 +83,8 @@ pub(crate) struct Coder {
     pub(crate) encoder: String,
     pub(crate) preset: String,
     pub(crate) threads: usize,
+    /// What its rate control is told, frames a second as a fraction; `None`: the clip's
+    pub(crate) frame_rate: Option<(u32, u32)>,
     /// Frames between key frames that nobody asked for; `None`: the first frame only
     pub(crate) keyframe_interval: Option<u32>,
 }
@@ -149,6 +152,23 @@ pub(crate) struct Training {
     pub(crate) checkpoints_withdrawn: u64,
     pub(crate) patches_received: u64,
     pub(crate) patches_accepted: u64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Viewers {
+    pub(crate) source: ViewerCounts,
+    pub(crate) enhanced: ViewerCounts,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ViewerCounts {
+    /// Each begins another SSRC with sequence numbers of its own.
+    pub(crate) reconnects: u64,
+    /// Missing for good
+    pub(crate) packets_lost: u64,
+    /// Came, and were lost in the viewer
+    pub(crate) packets_dropped: u64,
 }
 
 /// From the first frame to the end of the run.

@@ -1,6 +1,6 @@
 //! The options of `acuity publish`.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use anyhow::{bail, ensure};
 use clap::{Args, ValueEnum};
@@ -18,15 +18,6 @@ pub(crate) struct PublishArgs {
     /// File with the publish token; read again at each connection
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// FFmpeg's name of the input format, for devices: v4l2, x11grab, avfoundation, lavfi …; guessed for files
-    #[arg(long, value_name = "NAME")]
-    pub(crate) format: Option<String>,
-    /// How much smaller than the source the published picture is in both directions; 1: the source itself, without patches
-    #[arg(long, value_name = "1|2|3|4", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=4))]
-    pub(crate) scale: u8,
-    /// Frames a second to publish out of those of the source [default: all]
-    #[arg(long, value_name = "N", value_parser = parse_positive)]
-    pub(crate) fps: Option<f64>,
     /// Seconds into the file to begin at
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = parse_seconds)]
     pub(crate) start: f64,
@@ -36,6 +27,34 @@ pub(crate) struct PublishArgs {
     /// Begin again at the end of the file, for ever
     #[arg(long = "loop", overrides_with = "once")]
     pub(crate) repeat: bool,
+    #[command(flatten)]
+    pub(crate) picture: PublisherOptions,
+    /// Write rtp_timestamp,clip_frame_index,sent_unix_us of each frame sent to this file, as CSV
+    #[arg(long, value_name = "FILE")]
+    pub(crate) frame_log: Option<PathBuf>,
+    /// Write how many bytes of UDP payload were sent so far to this file, by kind, ten times a second, as CSV
+    #[arg(long, value_name = "FILE")]
+    pub(crate) uplink_log: Option<PathBuf>,
+    /// Write one JSON object a second to standard output
+    #[arg(long)]
+    pub(crate) stats: bool,
+    /// Show no progress line
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+/// What is sent, wherever it goes.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PublisherOptions {
+    /// FFmpeg's name of the input format, for devices: v4l2, x11grab, avfoundation, lavfi …; guessed for files
+    #[arg(long, value_name = "NAME")]
+    pub(crate) format: Option<String>,
+    /// How much smaller than the source the published picture is in both directions; 1: the source itself, without patches
+    #[arg(long, value_name = "1|2|3|4", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=4))]
+    pub(crate) scale: u8,
+    /// Frames a second to publish out of those of the source [default: all]
+    #[arg(long, value_name = "N", value_parser = parse_positive)]
+    pub(crate) fps: Option<f64>,
     /// Rate of the video in kbit/s; less where the path carries less
     #[arg(long, value_name = "KBPS", default_value_t = 800, value_parser = clap::value_parser!(u32).range(20..=100_000))]
     pub(crate) video_kbps: u32,
@@ -84,15 +103,9 @@ pub(crate) struct PublishArgs {
     /// Speed of the encoder (x264's preset)
     #[arg(long, value_name = "NAME", default_value = "superfast")]
     pub(crate) preset: String,
-    /// Write rtp_timestamp,clip_frame_index of each frame sent to this file, as CSV
-    #[arg(long, value_name = "FILE")]
-    pub(crate) frame_log: Option<PathBuf>,
-    /// Write one JSON object a second to standard output
-    #[arg(long)]
-    pub(crate) stats: bool,
-    /// Show no progress line
-    #[arg(long)]
-    pub(crate) quiet: bool,
+    /// Leave out one frame in so many, for tests of what measures it
+    #[arg(long, value_name = "N", hide = true, default_value_t = 0)]
+    pub(crate) drop_every: u32,
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +133,7 @@ pub(crate) enum Switch {
 const MAX_RAW_PATCH_PIXELS: usize = webrtc_client::MAX_MESSAGE_BYTES - 256;
 const MAX_PATCH_PIXELS_A_SIDE: usize = 512;
 
-impl PublishArgs {
+impl PublisherOptions {
     /// Refuses combinations that cannot work, with what to do instead.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         if !self.sends_patches() {
@@ -143,20 +156,16 @@ impl PublishArgs {
         !self.no_patches && self.scale > 1 && self.patch_kbps > 0
     }
 
-    /// What congestion control begins at; `None`: there is none.
-    pub(crate) fn initial_estimate_kbps(&self) -> Option<u32> {
+    /// What congestion control begins at on the way to `whip`; `None`: there is none.
+    pub(crate) fn initial_estimate_kbps(&self, whip: &str) -> Option<u32> {
         let controlled = match self.congestion_control {
             Switch::On => true,
             Switch::Off => false,
-            Switch::Auto => !webrtc_client::is_loopback(&self.whip),
+            Switch::Auto => !webrtc_client::is_loopback(whip),
         };
         let audio = if self.no_audio { 0 } else { self.audio_kbps };
         let patches = if self.sends_patches() { self.patch_kbps } else { 0 };
         controlled.then(|| self.video_kbps + audio + patches)
-    }
-
-    pub(crate) fn start(&self) -> Duration {
-        Duration::from_secs_f64(self.start)
     }
 }
 
@@ -179,7 +188,7 @@ fn parse_positive(text: &str) -> Result<f64, String> {
     parse_number(text, |number| number > 0.0 && number <= 1000.0, "a number above 0, up to 1000")
 }
 
-fn parse_seconds(text: &str) -> Result<f64, String> {
+pub(crate) fn parse_seconds(text: &str) -> Result<f64, String> {
     parse_number(text, |number| (0.0..1e7).contains(&number), "seconds, 0 or more")
 }
 
@@ -202,7 +211,7 @@ mod tests {
     fn parse(options: &str) -> Result<PublishArgs, String> {
         let line = format!("publish clip.mp4 --whip http://127.0.0.1:8080/whip {options}");
         let command = Command::try_parse_from(line.split_whitespace()).map_err(|error| error.to_string())?;
-        command.publish.check().map_err(|error| error.to_string())?;
+        command.publish.picture.check().map_err(|error| error.to_string())?;
         Ok(command.publish)
     }
 
@@ -236,19 +245,16 @@ mod tests {
     #[test]
     fn a_direct_publisher_sends_no_patches_whatever_their_size() {
         let args = parse("--scale 1 --patch-size 13").unwrap();
-        assert!(!args.sends_patches());
+        assert!(!args.picture.sends_patches());
     }
 
     #[test]
     fn congestion_control_is_for_paths_that_leave_the_machine() {
-        assert_eq!(parse("").unwrap().initial_estimate_kbps(), None);
-        assert_eq!(parse("--congestion-control on").unwrap().initial_estimate_kbps(), Some(800 + 64 + 80));
-        assert_eq!(
-            parse("--congestion-control on --no-audio --no-patches").unwrap().initial_estimate_kbps(),
-            Some(800)
-        );
-        let mut args = parse("").unwrap();
-        args.whip = "https://stream.example/whip".into();
-        assert_eq!(args.initial_estimate_kbps(), Some(944));
+        let estimate = |options, whip| parse(options).unwrap().picture.initial_estimate_kbps(whip);
+        let here = "http://127.0.0.1:8080/whip";
+        assert_eq!(estimate("", here), None);
+        assert_eq!(estimate("--congestion-control on", here), Some(800 + 64 + 80));
+        assert_eq!(estimate("--congestion-control on --no-audio --no-patches", here), Some(800));
+        assert_eq!(estimate("", "https://stream.example/whip"), Some(944));
     }
 }

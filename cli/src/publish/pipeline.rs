@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use media::{AccessUnit, AudioSamples, Decoder, Encoder, EncoderSettings, OpusEncoder, Picture, Source, SourceItem};
@@ -38,6 +38,8 @@ pub(crate) struct PipelineParts {
     /// Where frames go that patches may be cut from; `None` without patches.
     pub(crate) frames: Option<Arc<Newest<CodedFrame>>>,
     pub(crate) frame_log: Option<FrameLog>,
+    /// One frame in so many is left out; 0: none.
+    pub(crate) drop_every: u32,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -91,6 +93,9 @@ impl Pipeline {
     }
 
     fn handle_picture(&mut self, at: Duration, index: u64, picture: &Picture) -> anyhow::Result<()> {
+        if self.parts.drop_every > 0 && (index + 1).is_multiple_of(self.parts.drop_every.into()) {
+            return Ok(());
+        }
         let shared = self.parts.shared.clone();
         let due = self.clock.schedule(Instant::now(), at, self.interval);
         if due.late {
@@ -127,7 +132,7 @@ impl Pipeline {
             count(&shared.counters.keyframes);
         }
         if let Some(log) = &mut self.parts.frame_log {
-            log.write(rtp_timestamp, index)?;
+            log.write(rtp_timestamp, index, SystemTime::now())?;
         }
         self.offer_for_patches(rtp_timestamp, hr.y, &unit);
         Ok(())

@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use webrtc_client::{ReceivedPacket, Viewer, ViewerEvent};
 
-use super::{playback::Playback, record::Recorder};
+use super::{loss::Loss, playback::Playback, record::Recorder};
+use crate::rtpdump::RtpDumpWriter;
 
 /// Later packets that are waited for a missing one: about 50 ms of video at a few Mbit/s, enough for a repair.
 const REORDER_PACKETS: usize = 64;
@@ -45,14 +46,27 @@ impl Shown {
 
 pub(crate) struct Receiver {
     shown: Shown,
-    recorder: Option<Recorder>,
-    decoder: Decoder,
+    pictures: Pictures,
     assembler: Assembler,
+    loss: Loss,
+}
+
+/// What becomes of whole frames.
+pub(crate) enum Pictures {
+    Decoded {
+        decoder: Decoder,
+        recorder: Option<Recorder>,
+    },
+    /// They are only counted, as if they had been decoded; packets are kept as they came.
+    Kept {
+        packets: RtpDumpWriter,
+        needs_keyframe: bool,
+    },
 }
 
 impl Receiver {
-    pub(crate) fn new(shown: Shown, recorder: Option<Recorder>) -> anyhow::Result<Self> {
-        Ok(Self { shown, recorder, decoder: Decoder::h264(1)?, assembler: Assembler::new(REORDER_PACKETS) })
+    pub(crate) fn new(shown: Shown, pictures: Pictures, loss: Loss) -> Self {
+        Self { shown, pictures, assembler: Assembler::new(REORDER_PACKETS), loss }
     }
 
     /// Takes a session's packets until it is over, and says why; `None` when `end` was asked for.
@@ -64,7 +78,7 @@ impl Receiver {
     ) -> anyhow::Result<Option<String>> {
         self.shown.with(|counts| counts.sessions += 1);
         self.assembler = Assembler::new(REORDER_PACKETS);
-        self.decoder.lost();
+        self.pictures.lost();
         loop {
             let event = tokio::select! {
                 event = events.recv() => event,
@@ -88,11 +102,20 @@ impl Receiver {
 
     /// Completes the recording.
     pub(crate) fn finish(self) -> anyhow::Result<()> {
-        self.recorder.map_or(Ok(()), Recorder::finish)
+        match self.pictures {
+            Pictures::Decoded { recorder, .. } => recorder.map_or(Ok(()), Recorder::finish),
+            Pictures::Kept { packets, .. } => packets.finish(),
+        }
     }
 
     /// True when only a key frame helps.
     fn handle_video(&mut self, packet: &ReceivedPacket) -> anyhow::Result<bool> {
+        if self.loss.takes_next() {
+            return Ok(false);
+        }
+        if let Pictures::Kept { packets, .. } = &mut self.pictures {
+            packets.write(packet)?;
+        }
         self.shown.with(|counts| counts.video_bytes += packet.payload.len() as u64);
         self.assembler.push(packet.sequence, packet.timestamp, packet.marker, &packet.payload);
         let mut needs_keyframe = false;
@@ -101,7 +124,7 @@ impl Receiver {
                 AssemblerOutput::Frame(frame) => needs_keyframe |= !self.show(&frame, packet.arrived)?,
                 AssemblerOutput::Lost { packets } => {
                     self.shown.with(|counts| counts.packets_lost += packets);
-                    self.decoder.lost();
+                    self.pictures.lost();
                     needs_keyframe = true;
                 }
             }
@@ -111,7 +134,19 @@ impl Receiver {
 
     /// False when the frame cannot be decoded.
     fn show(&mut self, frame: &Assembled, arrived: Instant) -> anyhow::Result<bool> {
-        let decoded = match self.decoder.decode(&frame.data, frame.timestamp) {
+        let (decoder, recorder) = match &mut self.pictures {
+            Pictures::Decoded { decoder, recorder } => (decoder, recorder),
+            Pictures::Kept { needs_keyframe, .. } => {
+                *needs_keyframe &= !frame.keyframe;
+                let decodable = !*needs_keyframe;
+                self.shown.with(|counts| match decodable {
+                    true => counts.playback.show(Instant::now(), low_bits(frame.timestamp)),
+                    false => counts.undecodable += 1,
+                });
+                return Ok(decodable);
+            }
+        };
+        let decoded = match decoder.decode(&frame.data, frame.timestamp) {
             Ok(decoded) => decoded,
             Err(error) => {
                 tracing::debug!(%error, "a frame is not shown");
@@ -125,7 +160,7 @@ impl Receiver {
                 counts.size = size;
                 counts.playback.show(Instant::now(), low_bits(picture.timestamp));
             });
-            if let Some(recorder) = &mut self.recorder {
+            if let Some(recorder) = recorder {
                 recorder.write_video(frame, size, arrived)?;
             }
         }
@@ -134,9 +169,19 @@ impl Receiver {
 
     fn handle_audio(&mut self, packet: &ReceivedPacket) -> anyhow::Result<()> {
         self.shown.with(|counts| counts.audio_packets += 1);
-        match &mut self.recorder {
-            Some(recorder) => recorder.write_audio(packet),
-            None => Ok(()),
+        match &mut self.pictures {
+            Pictures::Decoded { recorder: Some(recorder), .. } => recorder.write_audio(packet),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Pictures {
+    /// Frames are missing: what comes next is of no use until a key frame.
+    fn lost(&mut self) {
+        match self {
+            Self::Decoded { decoder, .. } => decoder.lost(),
+            Self::Kept { needs_keyframe, .. } => *needs_keyframe = true,
         }
     }
 }

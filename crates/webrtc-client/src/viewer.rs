@@ -44,6 +44,8 @@ pub struct ViewOptions {
 #[derive(Clone, Debug)]
 pub struct ReceivedPacket {
     pub arrived: Instant,
+    pub payload_type: u8,
+    pub ssrc: u32,
     pub sequence: u16,
     pub timestamp: u32,
     pub marker: bool,

@@ -103,6 +103,8 @@ async fn read(
 fn received(packet: Packet) -> ReceivedPacket {
     ReceivedPacket {
         arrived: Instant::now(),
+        payload_type: packet.header.payload_type,
+        ssrc: packet.header.ssrc,
         sequence: packet.header.sequence_number,
         timestamp: packet.header.timestamp,
         marker: packet.header.marker,

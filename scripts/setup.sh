@@ -12,5 +12,8 @@ if [[ ${1:-} == --tests ]]; then for_tests=1; fi
 ./setup/packages.sh ${for_tests:+--tests}
 libtorch=$(./fetch-libtorch.sh)
 ./setup/programs.sh nats-server
-if [[ $for_tests ]]; then ./setup/programs.sh cargo-deny; fi
+if [[ $for_tests ]]; then
+  ./setup/programs.sh cargo-deny
+  ./setup/kubernetes.sh
+fi
 ./setup/cargo-config.sh "$libtorch"

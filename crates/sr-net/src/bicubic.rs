@@ -2,24 +2,31 @@
 
 use crate::Plane;
 
+/// The one a of everything here; see [`bicubic_of`] for others.
+const A: f32 = -0.5;
+
 /// The weights of the 4 source samples around an output sample, for each of the `scale` phases, with the offset of
 /// the first of them from the source sample `floor(output / scale)`.
 #[must_use]
 pub fn bicubic_kernel(scale: usize) -> Vec<(isize, [f32; 4])> {
+    kernel(scale, A)
+}
+
+fn kernel(scale: usize, a: f32) -> Vec<(isize, [f32; 4])> {
     let phase_weights = |phase: usize| {
         let centre = (phase as f64 + 0.5) / scale as f64 - 0.5;
         let fraction = centre - centre.floor();
-        let weights = [fraction + 1.0, fraction, 1.0 - fraction, 2.0 - fraction].map(|distance| keys(distance) as f32);
+        let weights =
+            [fraction + 1.0, fraction, 1.0 - fraction, 2.0 - fraction].map(|distance| keys(distance, a.into()) as f32);
         (centre.floor() as isize - 1, weights)
     };
     (0..scale).map(phase_weights).collect()
 }
 
-/// Keys' cubic convolution kernel with a = −0.5 (IEEE Trans. ASSP 29, 1981, eq. 4) at a distance of 0 to 2 samples.
-fn keys(distance: f64) -> f64 {
-    const A: f64 = -0.5;
+/// Keys' cubic convolution kernel (IEEE Trans. ASSP 29, 1981, eq. 4) at a distance of 0 to 2 samples.
+fn keys(distance: f64, a: f64) -> f64 {
     let x = distance;
-    if x <= 1.0 { ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0 } else { ((A * x - 5.0 * A) * x + 8.0 * A) * x - 4.0 * A }
+    if x <= 1.0 { ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0 } else { ((a * x - 5.0 * a) * x + 8.0 * a) * x - 4.0 * a }
 }
 
 /// `src` (`width * height`, any range) to `scale` times its size, neither clamped nor rounded.
@@ -28,11 +35,16 @@ fn keys(distance: f64) -> f64 {
 /// When `src` is not `width * height` long.
 #[must_use]
 pub fn upsample(src: &[f32], width: usize, height: usize, scale: usize) -> Vec<f32> {
+    upsample_by(src, width, height, &bicubic_kernel(scale))
+}
+
+/// `kernel` has as many phases as the output is larger.
+fn upsample_by(src: &[f32], width: usize, height: usize, kernel: &[(isize, [f32; 4])]) -> Vec<f32> {
     assert_eq!(src.len(), width * height, "samples of a {width}x{height} plane");
     if src.is_empty() {
         return Vec::new();
     }
-    let kernel = bicubic_kernel(scale);
+    let scale = kernel.len();
     let nearest =
         |position: usize, offset: isize, length: usize| position.saturating_add_signed(offset).min(length - 1);
     let mut output = vec![0.0; src.len() * scale * scale];
@@ -62,8 +74,15 @@ pub fn upsample(src: &[f32], width: usize, height: usize, scale: usize) -> Vec<f
 /// `src` to `scale` times its size.
 #[must_use]
 pub fn bicubic(src: &Plane, scale: usize) -> Plane {
+    bicubic_of(src, scale, A)
+}
+
+/// Another bicubic than the one of this system, with Keys' `a`: measurements say how it would have done.
+#[must_use]
+pub fn bicubic_of(src: &Plane, scale: usize, a: f32) -> Plane {
     let samples: Vec<f32> = src.samples().iter().map(|&sample| f32::from(sample)).collect();
-    quantised(&upsample(&samples, src.width(), src.height(), scale), src.width() * scale, src.height() * scale)
+    let upsampled = upsample_by(&samples, src.width(), src.height(), &kernel(scale, a));
+    quantised(&upsampled, src.width() * scale, src.height() * scale)
 }
 
 /// Samples of 0 to 255, clamped and rounded half up.
@@ -80,6 +99,15 @@ mod tests {
     fn the_kernel_of_two_is_the_known_one() {
         let [near, far] = [[-9.0, 111.0, 29.0, -3.0], [-3.0, 29.0, 111.0, -9.0]].map(|w| w.map(|w: f32| w / 128.0));
         assert_eq!(bicubic_kernel(2), [(-2, far), (-1, near)]);
+    }
+
+    #[test]
+    fn another_bicubic_is_another_and_flat_planes_stay_flat() {
+        let edge = Plane::new(6, 1, vec![20, 20, 20, 200, 200, 200]).unwrap();
+        let [plain, sharper] = [-0.5, -0.75].map(|a| bicubic_of(&edge, 2, a));
+        assert_eq!(plain, bicubic(&edge, 2));
+        assert!(sharper.samples().iter().max() > plain.samples().iter().max(), "it overshoots more");
+        assert_eq!(bicubic_of(&Plane::filled(5, 4, 77), 3, -0.75), Plane::filled(15, 12, 77));
     }
 
     #[test]

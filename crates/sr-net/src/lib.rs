@@ -13,7 +13,7 @@ mod phash;
 mod plane;
 mod weights;
 
-pub use bicubic::{bicubic, bicubic_kernel, upsample};
+pub use bicubic::{bicubic, bicubic_kernel, bicubic_of, upsample};
 pub use digest::digest;
 pub use forward::{enhance, forward};
 pub use measure::{Reference, mse, psnr_db, psnr_of_mse_db, ssim};

@@ -14,6 +14,15 @@ pub(crate) struct Report {
     /// As it was typed
     pub(crate) command: String,
     pub(crate) clips: Vec<ClipReport>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unmeasured: Vec<Unmeasured>,
+}
+
+/// A run that was not complete: half of it would be taken for the whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Unmeasured {
+    pub(crate) clip: String,
+    pub(crate) incomplete: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -225,6 +234,16 @@ impl<T> Systems<T> {
         }
     }
 
+    pub(crate) fn each_ref(&self) -> Systems<&T> {
+        Systems {
+            bicubic: &self.bicubic,
+            enhanced: &self.enhanced,
+            bicubic_encoded: &self.bicubic_encoded,
+            direct: &self.direct,
+            bicubic_full: &self.bicubic_full,
+        }
+    }
+
     pub(crate) fn zip<U>(self, other: Systems<U>) -> Systems<(T, U)> {
         Systems {
             bicubic: (self.bicubic, other.bicubic),
@@ -237,6 +256,10 @@ impl<T> Systems<T> {
 }
 
 impl<T> Renditions<T> {
+    pub(crate) fn each_ref(&self) -> Renditions<&T> {
+        Renditions { source: &self.source, enhanced: &self.enhanced }
+    }
+
     pub(crate) fn map<U>(self, mut change: impl FnMut(T) -> U) -> Renditions<U> {
         Renditions { source: change(self.source), enhanced: change(self.enhanced) }
     }

@@ -1,5 +1,5 @@
 //! A real Kubernetes control plane for tests: etcd and kube-apiserver on loopback, on request with controller manager and
-//! scheduler, as an ordinary user, in seconds. There are no nodes.
+//! scheduler, as an ordinary user, in seconds. There are no nodes: a [`FakeKubelet`] says what becomes of pods.
 //!
 //! ```no_run
 //! # async fn test() {
@@ -16,12 +16,16 @@
 
 mod control_plane;
 mod folder;
+mod kubelet;
 mod programs;
 mod secrets;
 mod server;
 mod user;
+mod wait;
 
 pub use control_plane::{Builder, ControlPlane, Error};
+pub use kubelet::{Builder as FakeKubeletBuilder, FakeKubelet, FakeNode, Fate, labelled, named};
 pub use programs::{PROGRAMS_VARIABLE, find_program};
 pub use server::Server;
 pub use user::User;
+pub use wait::{wait_for, wait_until_gone};

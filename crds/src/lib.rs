@@ -10,16 +10,18 @@
 //! children                   names and labels of what a stream owns
 //! ```
 
-#![expect(unreachable_pub, reason = "KubeSchema repeats each public struct inside a function")]
+#![allow(unreachable_pub, reason = "KubeSchema repeats each public struct inside a function")]
 
 pub mod children;
 pub mod conditions;
+mod definition;
 mod live_stream;
 mod spec;
 mod status;
 
 pub use children::Role;
 pub use conditions::{ConditionStatus, ConditionType, Reason};
+pub use definition::{definition, definition_yaml, schema};
 pub use live_stream::{LiveStream, LiveStreamSpec};
 pub use spec::{
     Accelerator, Autoscaling, AutoscalingMode, Encoder, Enhancement, EnhancementMode, Ingest, Media, MediaExposure,

@@ -2,6 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// What the operator last observed.
@@ -12,6 +13,8 @@ pub struct LiveStreamStatus {
     pub observed_generation: i64,
     /// What is true of the stream.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
     /// Where to publish and to watch.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -27,6 +30,7 @@ pub struct LiveStreamStatus {
     pub viewers: Option<u32>,
     /// What the network gains over bicubic on fresh patches, for people: `+2.1 dB`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
     pub gain: Option<String>,
     /// The weights that viewers see.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,10 +57,13 @@ impl Default for LiveStreamStatus {
 #[serde(rename_all = "camelCase")]
 pub struct Endpoints {
     /// Publish here (WHIP).
+    #[schemars(length(max = 512))]
     pub whip: String,
     /// Watch here (WHEP).
+    #[schemars(length(max = 512))]
     pub whep: String,
     /// The page, for browsers.
+    #[schemars(length(max = 512))]
     pub page: String,
 }
 
@@ -69,6 +76,7 @@ pub struct TrainersStatus {
     /// How many are ready.
     pub ready: u32,
     /// Label selector of their pods, for autoscalers.
+    #[schemars(length(max = 512))]
     pub selector: String,
 }
 
@@ -88,4 +96,25 @@ pub struct CheckpointStatus {
     pub version: u64,
     /// Gain over bicubic on fresh patches, in thousandths of a decibel.
     pub gain_millidecibels: i32,
+}
+
+/// A list of conditions, bounded as in Kubernetes.
+fn conditions(_: &mut SchemaGenerator) -> Schema {
+    let name = |pattern: &str, length: u32| json_schema!({"type": "string", "pattern": pattern, "maxLength": length});
+    json_schema!({
+        "type": "array",
+        "maxItems": 32,
+        "items": {
+            "type": "object",
+            "required": ["type", "status", "reason", "message", "lastTransitionTime"],
+            "properties": {
+                "type": name("^[A-Z][A-Za-z]*$", 316),
+                "status": {"type": "string", "enum": ["True", "False", "Unknown"]},
+                "reason": name("^[A-Z][A-Za-z0-9]*$", 1024),
+                "message": {"type": "string", "maxLength": 32768},
+                "observedGeneration": {"type": "integer", "format": "int64", "minimum": 0},
+                "lastTransitionTime": {"type": "string", "format": "date-time"},
+            },
+        },
+    })
 }

@@ -201,29 +201,53 @@ conditions! {
     }
     /// The number of trainers follows the stream.
     ScalingActive {
-        /// The operator decides.
-        True OperatorDecides,
-        /// Another autoscaler decides, through the scale subresource.
-        True ExternalDecides,
+        /// Patches waited, and there was no trainer.
+        True PatchesWait,
+        /// More trainers, for the scene changed.
+        True SceneChanged,
+        /// More trainers, for the gain fell.
+        True GainFell,
+        /// More trainers, for there are too few steps for each new patch.
+        True TooFewSteps,
+        /// More trainers, for patches arrive faster than they are taken.
+        True BacklogGrows,
+        /// No trainers, for training gains nothing more.
+        True Saturated,
+        /// Fewer trainers, for the gain grows too slowly.
+        True GainFlat,
+        /// Fewer trainers, for there are more steps than each new patch needs.
+        True EnoughSteps,
+        /// Only `minReplicas`, for nobody publishes.
+        True NobodyPublishes,
+        /// Only `minReplicas`, for no patches come.
+        True NoPatches,
+        /// There has been no reason to change anything.
+        True Steady,
         /// `spec.training.replicas` decides.
         False Fixed,
+        /// Another autoscaler decides, through the scale subresource.
+        False External,
         /// `spec.training.enabled` is false.
         False TrainingDisabled,
         /// `spec.paused` is true.
         False Paused,
-        /// There is nothing to decide from: what was decided last stays.
-        False NoReports,
+        /// The operator does not hear from the pods: what was decided last stays.
+        Unknown BusUnreachable,
+        /// The media-node has not said anything to decide from.
+        Unknown NoReport,
     }
     /// Fewer or more trainers run than the stream asks for.
     ScalingLimited {
         /// As many as it asks for.
         False WithinLimits,
         /// It asks for more than `maxReplicas`.
-        True AtMaxReplicas,
+        True MaxReplicas,
         /// It asks for fewer than `minReplicas`.
-        True AtMinReplicas,
+        True MinReplicas,
         /// It asks for more than its share of the cluster's trainers.
-        True BudgetSpent,
+        True Budget,
+        /// The cluster's trainers are not enough for every stream's `minReplicas`.
+        True BudgetTooSmall,
     }
     /// The operator is still making the stream what the spec says.
     Reconciling {

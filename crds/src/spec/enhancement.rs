@@ -13,6 +13,7 @@ pub struct Enhancement {
     /// Where frames are enhanced.
     pub mode: EnhancementMode,
     /// How many times wider and higher the enhanced picture is.
+    #[schemars(range(min = 2, max = 4))]
     pub scale: u32,
     /// Shape of the super-resolution network. Another shape starts anew from the general weights.
     pub network: NetworkShape,
@@ -46,7 +47,7 @@ pub enum EnhancementMode {
     /// In an enhancer pod, once for all viewers.
     #[default]
     Server,
-    /// Nowhere: viewers get the source.
+    /// Nowhere: viewers get the source. Training goes on, unless it is disabled too.
     Disabled,
 }
 
@@ -55,10 +56,13 @@ pub enum EnhancementMode {
 #[serde(rename_all = "camelCase", default = "NetworkShape::default")]
 pub struct NetworkShape {
     /// 1: convolutions at the source's resolution; 2: at half of it, four times cheaper.
+    #[schemars(range(min = 1, max = 2))]
     pub unshuffle: u32,
     /// Channels between the convolutions.
+    #[schemars(range(min = 1, max = 64))]
     pub features: u32,
     /// Convolutions in all.
+    #[schemars(range(min = 2, max = 16))]
     pub layers: u32,
 }
 
@@ -84,6 +88,7 @@ pub enum OnNoEnhancerAccelerator {
 #[serde(rename_all = "camelCase", default = "Encoder::default")]
 pub struct Encoder {
     /// Bit rate of the enhanced picture.
+    #[schemars(range(min = 100, max = 100_000))]
     pub bitrate_kbps: u32,
 }
 

@@ -13,6 +13,7 @@ pub struct Ingest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publish_token_secret_ref: Option<SecretKeyRef>,
     /// After so long without a publisher, trainers and enhancer go; they come back with the publisher.
+    #[schemars(range(min = 5, max = 86_400))]
     pub idle_timeout_seconds: u32,
 }
 

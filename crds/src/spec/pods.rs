@@ -11,7 +11,21 @@ use k8s_openapi::{
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::references::OBJECT_NAME;
 use crate::Role;
+
+/// The most entries of a list or a map here.
+const MAX_ITEMS: u32 = 32;
+
+const NO_ACCELERATORS: (&str, &str) = (
+    "self.all(name, !name.contains('/'))",
+    "devices do not go here: use enhancement.accelerator and training.accelerator",
+);
+
+const QUANTITIES: (&str, &str) = (
+    "self.all(name, isQuantity(string(self[name])) && !quantity(string(self[name])).isLessThan(quantity('0')))",
+    "a quantity is a number, with a unit or without: for example 500m, 2 or 4Gi",
+);
 
 /// What to add to the stream's pods, by role.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -50,39 +64,70 @@ impl Pods {
 pub struct PodOverlay {
     /// Further labels.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = MAX_ITEMS))]
+    #[x_kube(validation = (
+        "self.all(key, !key.startsWith('app.kubernetes.io/') && !key.startsWith('acuity.video/'))",
+        "labels of app.kubernetes.io/ and acuity.video/ are the operator's: use a prefix of yours",
+    ))]
     pub labels: BTreeMap<String, String>,
     /// Further annotations.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = MAX_ITEMS))]
+    #[x_kube(validation = (
+        "self.all(key, !key.startsWith('acuity.video/'))",
+        "annotations of acuity.video/ are the operator's: use a prefix of yours",
+    ))]
     pub annotations: BTreeMap<String, String>,
     /// Labels a node must have.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = MAX_ITEMS))]
     pub node_selector: BTreeMap<String, String>,
     /// Taints that do not keep the pod away.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_ITEMS))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub tolerations: Vec<Toleration>,
     /// Which nodes and neighbours it wants.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Affinity>,
     /// How pods are spread over the cluster.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_ITEMS))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["topologyKey".into(), "whenUnsatisfiable".into()]))]
     pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
     /// CPU and memory of its container, in place of the operator's defaults.
     #[serde(skip_serializing_if = "Resources::is_empty")]
     pub resources: Resources,
     /// Priority class.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = OBJECT_NAME)]
     pub priority_class_name: Option<String>,
     /// Runtime class, where GPUs need one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = OBJECT_NAME)]
     pub runtime_class_name: Option<String>,
     /// Service account. Its token is not mounted.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = OBJECT_NAME)]
     pub service_account_name: Option<String>,
     /// Secrets to pull images with.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_ITEMS))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub image_pull_secrets: Vec<LocalObjectReference>,
     /// Further environment variables of its container.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_ITEMS))]
+    #[x_kube(
+        merge_strategy = ListMerge::Map(vec!["name".into()]),
+        validation = (
+            "self.all(each, !each.name.startsWith('ACUITY_'))",
+            "variables that begin with ACUITY_ are the operator's: set what they say in the spec",
+        )
+    )]
     pub extra_env: Vec<EnvVar>,
 }
 
@@ -99,9 +144,13 @@ impl PodOverlay {
 pub struct Resources {
     /// What the scheduler sets aside.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = MAX_ITEMS))]
+    #[x_kube(validation = NO_ACCELERATORS, validation = QUANTITIES)]
     pub requests: BTreeMap<String, Quantity>,
     /// What it never gets more of.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = MAX_ITEMS))]
+    #[x_kube(validation = NO_ACCELERATORS, validation = QUANTITIES)]
     pub limits: BTreeMap<String, Quantity>,
 }
 

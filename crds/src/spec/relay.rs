@@ -4,6 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::references::OBJECT_NAME;
 use crate::{SecretKeyRef, SecretRef};
 
 /// How publisher and viewers reach the stream.
@@ -18,6 +19,7 @@ pub struct Relay {
     /// Pictures and sound: UDP.
     pub media: Media,
     /// The most viewers at once; others are refused with 503.
+    #[schemars(range(min = 1, max = 10_000))]
     pub max_viewers: u32,
 }
 
@@ -35,17 +37,33 @@ impl Default for Relay {
 /// How WHIP, WHEP and the page are reached: through one Service, whose port lives as long as the stream.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default = "Signalling::default")]
+#[x_kube(
+    validation = ("self.exposure != 'Ingress' || has(self.host)", "exposure Ingress needs host: write the stream's host name"),
+    validation = (
+        "self.exposure == 'Ingress' || !(has(self.host) || has(self.tlsSecretRef) || has(self.ingressClassName))",
+        "host, tlsSecretRef and ingressClassName go with exposure Ingress: leave them out, or set exposure to Ingress",
+    )
+)]
 pub struct Signalling {
-    /// How the Service is exposed.
+    /// How the Service is exposed. Cannot change: publishers and viewers hold URLs with its port or address, and another
+    /// exposure would give that up for good.
+    #[x_kube(validation = (
+        "self == oldSelf",
+        "exposure cannot change, since URLs of this stream are in use: make another LiveStream with this exposure",
+    ))]
     pub exposure: SignallingExposure,
     /// Host name of the Ingress.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = (OBJECT_NAME.0, "write the host name alone, for example live.example.com"))]
     pub host: Option<String>,
     /// Certificate of the Ingress: a Secret of type `kubernetes.io/tls`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls_secret_ref: Option<SecretRef>,
     /// Class of the Ingress. Absent: the cluster's default.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = OBJECT_NAME)]
     pub ingress_class_name: Option<String>,
 }
 

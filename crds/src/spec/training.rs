@@ -9,6 +9,20 @@ use crate::Accelerator;
 /// How the network learns from the stream.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default = "Training::default")]
+#[x_kube(
+    validation = (
+        "self.autoscaling.mode != 'Operator' || !has(self.replicas)",
+        "the operator decides how many trainers there are: leave replicas out and set autoscaling.minReplicas and maxReplicas, or set autoscaling.mode to Fixed or External",
+    ),
+    validation = (
+        "self.autoscaling.mode != 'Fixed' || has(self.replicas)",
+        "autoscaling.mode Fixed needs replicas: write how many trainers there are to be",
+    ),
+    validation = (
+        "!has(self.replicas) || self.replicas <= self.autoscaling.maxReplicas",
+        "replicas is more than autoscaling.maxReplicas: raise maxReplicas, or lower replicas",
+    )
+)]
 pub struct Training {
     /// Whether it learns at all. False: no trainers, and the publisher is asked for patches only to judge.
     pub enabled: bool,
@@ -21,9 +35,10 @@ pub struct Training {
     pub on_no_accelerator: OnNoTrainerAccelerator,
     /// What training begins with.
     pub start: Start,
-    /// How many trainers, in the autoscaling modes `Fixed` and `External`. `kubectl scale` and HorizontalPodAutoscalers
-    /// write it. Absent: `autoscaling.minReplicas`.
+    /// How many trainers there are to be, in the autoscaling modes `Fixed` and `External`. `kubectl scale` and other
+    /// autoscalers write it; until they have, `External` means `autoscaling.minReplicas`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 16))]
     pub replicas: Option<u32>,
     /// Who decides how many trainers there are.
     pub autoscaling: Autoscaling,
@@ -48,10 +63,13 @@ impl Default for Training {
 #[serde(rename_all = "camelCase", default = "Patches::default")]
 pub struct Patches {
     /// The most patches a second.
+    #[schemars(range(min = 1, max = 120))]
     pub per_second: u32,
-    /// Side of a patch, in pixels of the enhanced picture.
+    /// Side of a patch, in pixels of the enhanced picture: a multiple of twice `enhancement.scale`.
+    #[schemars(range(min = 16, max = 512))]
     pub size_pixels: u32,
     /// The most kbit/s of patches.
+    #[schemars(range(min = 10, max = 10_000))]
     pub max_kbps: u32,
 }
 
@@ -84,14 +102,21 @@ pub enum Start {
 /// Who decides how many trainers there are, and within which bounds.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default = "Autoscaling::default")]
+#[x_kube(validation = (
+    "self.minReplicas <= self.maxReplicas",
+    "minReplicas is more than maxReplicas: raise maxReplicas, or lower minReplicas",
+))]
 pub struct Autoscaling {
     /// Who decides.
     pub mode: AutoscalingMode,
     /// The fewest trainers while somebody publishes (mode `Operator`).
+    #[schemars(range(min = 0, max = 16))]
     pub min_replicas: u32,
     /// The most trainers, in every mode.
+    #[schemars(range(min = 1, max = 16))]
     pub max_replicas: u32,
     /// This stream's share of the cluster's trainers, against the weights of others, when there are not enough.
+    #[schemars(range(min = 1, max = 100))]
     pub weight: u32,
 }
 

@@ -1,0 +1,5 @@
+//! Prints what is generated from the types.
+
+fn main() {
+    print!("{}", crds::definition_yaml());
+}

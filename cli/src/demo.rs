@@ -1,6 +1,5 @@
 //! `acuity demo`: the whole system, a clip published to it, a viewer of it, and one view of what they do.
 
-mod observe;
 mod progress;
 mod screen;
 mod stats;
@@ -24,12 +23,15 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 
-use crate::up::{
-    System, UpArgs, default_folder, log_line,
-    spawner::ChildSpec,
-    supervisor::{ChildEvent, Supervised},
+use crate::{
+    observe::{self, Observation, follow_events, follow_reports},
+    up::{
+        System, UpArgs, default_folder, log_line,
+        spawner::ChildSpec,
+        supervisor::{ChildEvent, Supervised},
+    },
 };
-use observe::{Observation, follow_events, follow_reports};
+
 use progress::Progress;
 use screen::Screen;
 

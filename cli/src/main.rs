@@ -2,10 +2,10 @@
 
 mod demo;
 mod evaluate;
+mod observe;
 mod pretrain;
 mod publish;
 mod reconnect;
-#[allow(dead_code, reason = "viewers write it next")]
 mod rtpdump;
 mod up;
 mod watch;
@@ -29,6 +29,7 @@ enum Command {
     Publish(Box<publish::PublishArgs>),
     Watch(watch::WatchArgs),
     Demo(demo::DemoArgs),
+    Evaluate(Box<evaluate::EvaluateArgs>),
     Pretrain(Box<pretrain::PretrainArgs>),
 }
 
@@ -43,6 +44,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Publish(args) => publish::run(*args, shutdown).await,
         Command::Watch(args) => watch::run(args, shutdown).await,
         Command::Demo(args) => demo::run(args, shutdown).await,
+        Command::Evaluate(args) => evaluate::run(*args, shutdown).await,
         Command::Pretrain(args) => pretrain::run(*args, shutdown).await,
     }
 }

@@ -36,8 +36,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use webrtc_client::PublishOptions;
 
-pub(crate) use args::PublishArgs;
-use args::PublisherOptions;
+pub(crate) use args::{PublishArgs, PublisherOptions, parse_seconds};
 
 use control::PatchOptions;
 use frame_log::FrameLog;

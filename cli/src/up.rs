@@ -16,6 +16,7 @@ use telemetry::Shutdown;
 use tokio::sync::mpsc;
 
 pub(crate) use folder::default_folder;
+pub(crate) use plan::effective_settings;
 pub(crate) use system::{Addresses, System};
 
 use supervisor::{ChildEvent, Happened};

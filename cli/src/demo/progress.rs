@@ -7,11 +7,11 @@ use proto::{
     v1::{EnhancerReport, TrainerReport},
 };
 
-use super::{
+use super::stats::{self, PublishStats, WatchStats};
+use crate::{
     observe::Observation,
-    stats::{self, PublishStats, WatchStats},
+    up::{log_line, supervisor::ChildEvent},
 };
-use crate::up::{log_line, supervisor::ChildEvent};
 
 const LOG_LINES: usize = 200;
 /// Points of the gain chart: 10 minutes.

@@ -206,7 +206,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        demo::observe::Observation,
+        observe::Observation,
         up::supervisor::{ChildEvent, Happened},
     };
 

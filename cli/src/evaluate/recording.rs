@@ -37,6 +37,7 @@ pub(crate) struct Recording {
     /// What the media-node said each second.
     pub(crate) judged: Vec<Judged>,
     pub(crate) training: Training,
+    pub(crate) enhancer: EnhancerCounts,
     pub(crate) viewers: Viewers,
     pub(crate) processes: Vec<ProcessUse>,
     pub(crate) machine: Machine,
@@ -152,6 +153,18 @@ pub(crate) struct Training {
     pub(crate) checkpoints_withdrawn: u64,
     pub(crate) patches_received: u64,
     pub(crate) patches_accepted: u64,
+}
+
+/// What the enhancer said last; frames of its last minute.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EnhancerCounts {
+    pub(crate) device: String,
+    /// One frame through the network
+    pub(crate) frame_p95_us: u32,
+    pub(crate) enhanced_per_minute: u32,
+    pub(crate) bicubic_per_minute: u32,
+    /// Why the newest checkpoint is not in use; empty: it is
+    pub(crate) refused: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use proto::v1::PixelCoding;
 
 /// Publish a file or device live: a small picture by WHIP, and patches of the large one beside it
 #[derive(Args, Clone, Debug)]
+#[command(args_override_self = true)]
 pub(crate) struct PublishArgs {
     /// File, device or address that FFmpeg can read: clip.mp4, /dev/video0, rtsp://…, or with --format lavfi a filter such as testsrc2
     #[arg(value_name = "FILE|DEVICE")]

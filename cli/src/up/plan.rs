@@ -134,17 +134,38 @@ fn trainer(args: &UpArgs, program: PathBuf, at: &Meeting, overrides: &[Override]
     Ok(child)
 }
 
+/// Settings of a part as `--set` leaves them, where nothing else is told.
+///
+/// # Errors
+/// When an override names no part or no setting.
+pub(crate) fn effective_settings<T>(part: &'static str, overrides: &[String]) -> anyhow::Result<T>
+where
+    T: Serialize + DeserializeOwned + Default,
+{
+    let overrides = overrides.iter().map(|text| Override::parse(text)).collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(T::deserialize(overridden(part, &T::default(), &overrides)?)?)
+}
+
+fn overridden<T: Serialize + DeserializeOwned>(
+    part: &'static str,
+    settings: &T,
+    overrides: &[Override],
+) -> anyhow::Result<Value> {
+    let mut settings = serde_json::to_value(settings)?;
+    for wanted in overrides.iter().filter(|wanted| wanted.part == part) {
+        wanted.apply(&mut settings)?;
+        T::deserialize(&settings).with_context(|| format!("--set {}", wanted.text))?;
+    }
+    Ok(settings)
+}
+
 fn child<T: Serialize + DeserializeOwned>(
     name: &'static str,
     program: PathBuf,
     settings: &T,
     overrides: &[Override],
 ) -> anyhow::Result<ChildSpec> {
-    let mut settings = serde_json::to_value(settings)?;
-    for wanted in overrides.iter().filter(|wanted| wanted.part == name) {
-        wanted.apply(&mut settings)?;
-        T::deserialize(&settings).with_context(|| format!("--set {}", wanted.text))?;
-    }
+    let settings = overridden(name, settings, overrides)?;
     Ok(ChildSpec {
         name,
         program,

@@ -1,4 +1,4 @@
-//! What the demo sees: the children's lines, the media-node's events, the reports on NATS.
+//! What demo and evaluation see of a running system: the children's lines, the media-node's events, the reports on NATS.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 pub(crate) async fn follow_children(mut events: mpsc::Receiver<ChildEvent>, observations: mpsc::Sender<Observation>) {
     while let Some(event) = events.recv().await {
-        // After the demo has ended the children still say their last words.
+        // After the run has ended the children still say their last words.
         observations.send(Observation::Child(event)).await.ok();
     }
 }
@@ -81,7 +81,7 @@ pub(crate) async fn follow_reports(
     stream: StreamName,
     observations: mpsc::Sender<Observation>,
 ) -> Result<(), BusError> {
-    let bus = Bus::connect(&addresses.nats, Some(&addresses.observer_credentials), "acuity demo").await?;
+    let bus = Bus::connect(&addresses.nats, Some(&addresses.observer_credentials), "acuity").await?;
     while !observations.is_closed() {
         match bus.watch_reports(Some(&stream)).await {
             Ok(reports) => read_reports(reports, &observations).await,

@@ -1,5 +1,7 @@
 //! The control plane with the real programs.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     io::{BufRead, BufReader},
     path::Path,

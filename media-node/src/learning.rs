@@ -14,6 +14,7 @@ mod admission;
 mod control;
 mod desk;
 mod gain;
+mod general;
 mod guard;
 mod judge;
 mod measuring;
@@ -38,8 +39,8 @@ use proto::{
     status::{LearningStatus, StreamEvent, StreamStatus},
     v1::{Checkpoint, checkpoint_service_server::CheckpointServiceServer},
 };
-use settings::PatchSettings;
-use sr_net::Network;
+use settings::{PatchSettings, Unjudged};
+use sr_net::{Network, Weights};
 use telemetry::{Metrics, Shutdown, prometheus_client::metrics::counter::Counter};
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -48,11 +49,12 @@ use self::{
     admission::Admission,
     control::Control,
     desk::Desk,
-    measuring::measure_live,
+    measuring::measure_pairs,
     metrics::StatusCollector,
     outbox::{Outbox, Outgoing},
     pair::Pair,
     pairer::{Ended, Pairer},
+    registry::Registry,
     scene::FrameMarks,
     store::Store,
     wire::{DropReason, FromPairerKind, Paired, ReceivedPatch},
@@ -70,6 +72,9 @@ pub struct LearningOptions {
     pub scale: u32,
     pub network: Network,
     pub patches: PatchSettings,
+    /// Of `network`.
+    pub general: Option<Arc<Weights>>,
+    pub unjudged: Unjudged,
     /// `None`: nothing is learned, the gain is still measured.
     pub bus: Option<Bus>,
     /// How this pod is named in reports.
@@ -90,7 +95,7 @@ pub struct Learning {
     pub status: watch::Receiver<LearningStatus>,
     /// Others may send their events here too.
     pub events: broadcast::Sender<StreamEvent>,
-    /// The newest accepted checkpoint, withdrawn or not.
+    /// The checkpoint in use, withdrawn or not.
     pub live: watch::Receiver<Option<Arc<Checkpoint>>>,
     /// LR width and height of the source as last decoded; 0: unknown.
     pub source_size: watch::Receiver<(u32, u32)>,
@@ -102,15 +107,28 @@ pub fn spawn(
     from_relay: mpsc::Receiver<FromRelay>,
     to_relay: mpsc::Sender<ToRelay>,
 ) -> Learning {
-    let desk = Desk::new();
-    let LearningOptions { stream, scale, network, patches, bus, pod, stream_status, metrics, shutdown, pairer_program } =
-        options;
+    let LearningOptions {
+        stream,
+        scale,
+        network,
+        patches,
+        general,
+        unjudged,
+        bus,
+        pod,
+        stream_status,
+        metrics,
+        shutdown,
+        pairer_program,
+    } = options;
+    let general = general.map(|weights| general::checkpoint(&stream, weights));
+    let desk = Desk::new(Registry::new(general, unjudged));
     let collector = Box::new(StatusCollector(desk.status()));
     let unmeasured = Counter::default();
     {
         let mut metrics = metrics.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         metrics.register_collector(collector);
-        let help = "Pairs that the live checkpoint was not measured on, because that is too slow";
+        let help = "Pairs that no weights were measured on, because that is too slow";
         metrics.register("pairs_unmeasured", help, unmeasured.clone());
     }
 
@@ -122,7 +140,7 @@ pub fn spawn(
         spawn_until(&shutdown, report::report(bus, stream.clone(), pod, stream_status));
     }
     let (to_measure, pairs) = mpsc::channel(MEASURED_AT_ONCE);
-    spawn_until(&shutdown, measure_live(desk.clone(), pairs, unmeasured.clone()));
+    spawn_until(&shutdown, measure_pairs(desk.clone(), pairs, unmeasured.clone()));
 
     let (source_size, source_size_receiver) = watch::channel((0, 0));
     let loop_ = Loop {

@@ -60,6 +60,8 @@ pub async fn run(settings: MediaNodeSettings, shutdown: Shutdown) -> anyhow::Res
         scale: settings.scale,
         network,
         patches: settings.patches.clone(),
+        general: general_weights::load(settings.general_weights_file.as_deref(), network)?,
+        unjudged: settings.unjudged,
         bus,
         pod: pod_name(),
         stream_status: status.clone(),

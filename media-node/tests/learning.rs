@@ -64,28 +64,28 @@ async fn patches_become_pairs_for_trainers_and_good_weights_go_live() {
 
     assert_eq!(rejected(stage.publish(offer(&sharpening(-0.2))).await), Reason::BelowBicubic);
     let first = accepted(stage.publish(offer(&sharpening(0.1))).await);
-    assert_eq!(first.version, 1);
+    assert_eq!(first.version, 2);
     let best = accepted(stage.publish(offer(&sharpening(0.2))).await);
-    assert_eq!(best.version, 2);
+    assert_eq!(best.version, 3);
     assert!(best.measured.unwrap().psnr_db > best.measured.unwrap().live_psnr_db);
     assert_eq!(rejected(stage.publish(offer(&sharpening(0.1))).await), Reason::BelowLive);
 
-    eventually("version 2 at the watcher", async || match next_change(&mut changes).await {
-        watch_response::Event::Checkpoint(checkpoint) => (checkpoint.version == 2).then_some(()),
+    eventually("version 3 at the watcher", async || match next_change(&mut changes).await {
+        watch_response::Event::Checkpoint(checkpoint) => (checkpoint.version == 3).then_some(()),
         other => panic!("{other:?}"),
     })
     .await;
-    assert_eq!(live(&stage).unwrap().version, 2);
-    assert_eq!(bus.checkpoints(&demo()).await.unwrap().versions().await.unwrap(), [1, 2]);
-    for version in [0, 1, 2] {
+    assert_eq!(live(&stage).unwrap().version, 3);
+    assert_eq!(bus.checkpoints(&demo()).await.unwrap().versions().await.unwrap(), [2, 3]);
+    for version in [0, 2, 3] {
         let request = GetRequest { stream: Some(demo().to_id()), version };
         let found = stage.client.get(request).await.unwrap().into_inner().checkpoint.unwrap();
-        assert_eq!(found.version, if version == 0 { 2 } else { version });
+        assert_eq!(found.version, if version == 0 { 3 } else { version });
     }
 
     publisher.stream_until(&mut stage, "a gain", |status| status.gain_db.is_some_and(|gain| gain > 1.0)).await;
     let status = stage.status();
-    assert_eq!((status.checkpoints_offered, status.checkpoints_accepted, status.live_version), (4, 2, 2));
+    assert_eq!((status.checkpoints_offered, status.checkpoints_accepted, status.live_version), (4, 2, 3));
     assert_eq!(
         status.checkpoints_rejected_by_reason.into_iter().collect::<Vec<_>>(),
         [("below_bicubic".to_owned(), 1), ("below_live".to_owned(), 1)]
@@ -121,7 +121,7 @@ async fn offers_that_are_no_weights_of_this_stream_are_refused_with_their_reason
     accepted(stage.publish(good.clone()).await);
     let pin = |version| PinRequest { stream: Some(demo().to_id()), version };
     assert_eq!(stage.client.pin(pin(9)).await.unwrap_err().code(), tonic::Code::NotFound);
-    stage.client.pin(pin(1)).await.unwrap();
+    stage.client.pin(pin(2)).await.unwrap();
     assert_eq!(rejected(stage.publish(good.clone()).await), Reason::Pinned);
     stage.client.pin(pin(0)).await.unwrap();
     accepted(stage.publish(good).await);
@@ -250,7 +250,7 @@ async fn nats_away_makes_offers_wait_and_loses_no_pair() {
     eventually("the loss", async || (!bus.is_connected()).then_some(())).await;
     let away = stage.publish(offer(&sharpening(0.2))).await.unwrap_err();
     assert_eq!(away.code(), tonic::Code::Unavailable);
-    assert_eq!(live(&stage).unwrap().version, 1, "what is live stays");
+    assert_eq!(live(&stage).unwrap().version, 2, "what is live stays");
     let LearningStatus { patches_accepted: before, patches_waiting: waiting, .. } = stage.status();
     publisher.stream_until(&mut stage, "pairs meanwhile", |status| status.patches_accepted >= before + 8).await;
     // All but the one that is being delivered wait for the bus.
@@ -258,7 +258,7 @@ async fn nats_away_makes_offers_wait_and_loses_no_pair() {
 
     nats.server.restart().unwrap();
     let retried = eventually("the store", async || stage.publish(offer(&sharpening(0.2))).await.ok()).await;
-    assert_eq!(accepted(Ok(retried)).version, 2);
+    assert_eq!(accepted(Ok(retried)).version, 3);
     let pairs = stage.status().patches_accepted;
     eventually("every pair at the trainer", async || {
         let recent = bus.recent_patches(&demo(), Duration::from_secs(60)).await.ok()?;
@@ -279,11 +279,11 @@ async fn a_restarted_registry_goes_on_with_its_versions_and_its_live_checkpoint(
     drop(stage);
 
     let mut stage = Stage::open(Some(nats.bus().await)).await;
-    stage.status_where("the stored checkpoint", |status| status.live_version == 2).await;
+    stage.status_where("the stored checkpoint", |status| status.live_version == 3).await;
     assert_eq!(live(&stage), before);
     let mut publisher = Publisher::new();
     publisher.stream_until(&mut stage, "eight pairs", |status| status.patches_accepted >= 8).await;
-    assert_eq!(accepted(stage.publish(offer(&sharpening(0.2))).await).version, 3);
+    assert_eq!(accepted(stage.publish(offer(&sharpening(0.2))).await).version, 4);
 }
 
 #[tokio::test]
@@ -294,17 +294,17 @@ async fn a_pin_survives_a_restart_of_the_registry() {
     publisher.stream_until(&mut stage, "eight pairs", |status| status.patches_accepted >= 8).await;
     accepted(stage.publish(offer(&sharpening(0.1))).await);
     accepted(stage.publish(offer(&sharpening(0.15))).await);
-    stage.client.pin(PinRequest { stream: Some(demo().to_id()), version: 1 }).await.unwrap();
+    stage.client.pin(PinRequest { stream: Some(demo().to_id()), version: 2 }).await.unwrap();
     drop(stage);
 
     let mut stage = Stage::open(Some(nats.bus().await)).await;
-    stage.status_where("the pinned checkpoint", |status| status.live_version == 1).await;
+    stage.status_where("the pinned checkpoint", |status| status.live_version == 2).await;
     assert_eq!(rejected(stage.publish(offer(&sharpening(0.2))).await), Reason::Pinned);
     stage.client.pin(PinRequest { stream: Some(demo().to_id()), version: 0 }).await.unwrap();
     drop(stage);
 
     let stage = Stage::open(Some(nats.bus().await)).await;
-    stage.status_where("the newest checkpoint", |status| status.live_version == 2).await;
+    stage.status_where("the newest checkpoint", |status| status.live_version == 3).await;
 }
 
 #[tokio::test]

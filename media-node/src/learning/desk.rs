@@ -30,15 +30,18 @@ struct Inner {
 }
 
 impl Desk {
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(Inner {
-            registry: Mutex::default(),
+    pub(crate) fn new(registry: Registry) -> Self {
+        let desk = Self(Arc::new(Inner {
+            registry: Mutex::new(registry),
             started: Instant::now(),
             status: watch::Sender::default(),
             state: watch::Sender::default(),
             live: watch::Sender::default(),
             events: broadcast::Sender::new(EVENTS),
-        }))
+        }));
+        // What is live from the start.
+        desk.update(|_, _| ());
+        desk
     }
 
     /// Changes the registry and tells what changed.

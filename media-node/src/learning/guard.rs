@@ -1,7 +1,17 @@
-//! The live guard: takes the live checkpoint back when fresh pairs say that it is worse than bicubic, and gives it
-//! again when it is better.
+//! The live guard: what viewers get of the stream's own checkpoint, the general weights and exact bicubic, decided by
+//! how these do on fresh pairs.
+//!
+//! ```text
+//!            below bicubic ┌─────────┐ below bicubic
+//!        ┌────────────────▶│ general │─────────────┐
+//!     ┌──┴──┐              └─────────┘             ▼
+//!     │ own │◀── clearly better than what is shown ── bicubic
+//!     └─────┘  (an accepted offer: at once)
+//! ```
 
 use std::{collections::VecDeque, time::Duration};
+
+use settings::Unjudged;
 
 /// Pairs a verdict is made of, none older than [`MAX_AGE`].
 const PAIRS: usize = 8;
@@ -9,31 +19,67 @@ const PAIRS: usize = 8;
 const MAX_AGE: Duration = Duration::from_secs(5);
 /// One odd patch is no verdict.
 const LEAST_PAIRS: usize = 2;
-const RESTORE_ABOVE_DB: f64 = 0.05;
+/// What was withdrawn is not given back on a hint.
+const LEAST_PAIRS_TO_RETURN: usize = 3;
+/// What returns must be better than what is shown by so much, and by twice as much for each further withdrawal of the
+/// last minute: around 0 dB, patches differ more than weights.
+const RETURN_ABOVE_DB: f64 = 0.05;
+const MOST_RETURN_ABOVE_DB: f64 = 0.4;
+const REMEMBERED: Duration = Duration::from_secs(60);
 
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum GuardChange {
-    Withdrawn { gain_db: f64 },
-    Restored,
+/// What viewers get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Shown {
+    #[default]
+    Bicubic,
+    General,
+    /// The newest checkpoint of the stream's trainers, or the pinned one.
+    Own,
 }
 
-/// Watches one version.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct LiveGuard {
-    measured: VecDeque<Measured>,
-    withdrawn: bool,
-}
-
+/// Mean squared errors on one pair.
 #[derive(Clone, Copy, Debug)]
-struct Measured {
-    at: Duration,
-    bicubic_mse: f64,
-    live_mse: f64,
+pub(crate) struct Errors {
+    pub(crate) bicubic: f64,
+    /// `None`: there are none, or they were not measured.
+    pub(crate) general: Option<f64>,
+    pub(crate) own: Option<f64>,
+}
+
+/// What viewers get from now on, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct GuardChange {
+    pub(crate) from: Shown,
+    pub(crate) to: Shown,
+    /// Over bicubic, of what was shown.
+    pub(crate) gain_db: Option<f64>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct LiveGuard {
+    shown: Shown,
+    has_general: bool,
+    unjudged: Unjudged,
+    measured: VecDeque<(Duration, Errors)>,
+    withdrawn_at: VecDeque<Duration>,
+}
+
+impl Default for LiveGuard {
+    fn default() -> Self {
+        Self::new(false, Unjudged::Bicubic)
+    }
 }
 
 impl LiveGuard {
-    pub(crate) fn is_withdrawn(&self) -> bool {
-        self.withdrawn
+    /// Nobody has judged anything yet.
+    pub(crate) fn new(has_general: bool, unjudged: Unjudged) -> Self {
+        let shown = if has_general && unjudged == Unjudged::General { Shown::General } else { Shown::Bicubic };
+        let (measured, withdrawn_at) = (VecDeque::new(), VecDeque::new());
+        Self { shown, has_general, unjudged, measured, withdrawn_at }
+    }
+
+    pub(crate) fn shown(&self) -> Shown {
+        self.shown
     }
 
     /// Another scene: what was measured before says nothing of it.
@@ -41,93 +87,85 @@ impl LiveGuard {
         self.measured.clear();
     }
 
-    /// Until fresh pairs say that it is better.
-    pub(crate) fn withdraw(&mut self) {
-        (self.withdrawn, self.measured) = (true, VecDeque::new());
+    /// The judge took an offer, or somebody pinned a version.
+    pub(crate) fn show_own(&mut self) {
+        self.shown = Shown::Own;
+        self.measured.iter_mut().for_each(|(_, errors)| errors.own = None);
     }
 
-    pub(crate) fn handle_measured(&mut self, now: Duration, bicubic_mse: f64, live_mse: f64) -> Option<GuardChange> {
-        self.measured.push_back(Measured { at: now, bicubic_mse, live_mse });
-        while self.measured.len() > PAIRS
-            || self.measured.front().is_some_and(|oldest| now.saturating_sub(oldest.at) > MAX_AGE)
-        {
+    /// Nobody judges what viewers see, for want of pairs. What pairs have found to be below bicubic stays away.
+    pub(crate) fn handle_unjudged(&mut self, now: Duration) -> Option<GuardChange> {
+        self.measured.clear();
+        let general = self.has_general && self.unjudged == Unjudged::General && self.shown != Shown::Bicubic;
+        self.change(now, if general { Shown::General } else { Shown::Bicubic }, None)
+    }
+
+    pub(crate) fn handle_measured(&mut self, now: Duration, errors: Errors) -> Option<GuardChange> {
+        self.measured.push_back((now, errors));
+        let too_old = |at: Duration| now.saturating_sub(at) > MAX_AGE;
+        while self.measured.len() > PAIRS || self.measured.front().is_some_and(|(at, _)| too_old(*at)) {
             self.measured.pop_front();
         }
-        if self.measured.len() < LEAST_PAIRS {
-            return None;
-        }
-        let gain_db = self.gain_db();
-        if !self.withdrawn && gain_db < 0.0 {
-            self.withdrawn = true;
-            return Some(GuardChange::Withdrawn { gain_db });
-        }
-        if self.withdrawn && gain_db > RESTORE_ABOVE_DB {
-            self.withdrawn = false;
-            return Some(GuardChange::Restored);
-        }
-        None
+        let gain_of_shown = self.gain_db(self.shown, LEAST_PAIRS);
+        let to = self.desired(now);
+        self.change(now, to, gain_of_shown)
     }
 
-    fn gain_db(&self) -> f64 {
-        let mean = |of: fn(&Measured) -> f64| self.measured.iter().map(of).sum::<f64>() / self.measured.len() as f64;
-        sr_net::psnr_of_mse_db(mean(|one| one.live_mse)) - sr_net::psnr_of_mse_db(mean(|one| one.bicubic_mse))
+    fn change(&mut self, now: Duration, to: Shown, gain_db: Option<f64>) -> Option<GuardChange> {
+        let from = std::mem::replace(&mut self.shown, to);
+        if from == to {
+            return None;
+        }
+        if to != Shown::Own {
+            self.withdrawn_at.push_back(now);
+        }
+        Some(GuardChange { from, to, gain_db })
+    }
+
+    fn desired(&mut self, now: Duration) -> Shown {
+        let above = self.return_above_db(now);
+        let shown_db = self.gain_db(self.shown, LEAST_PAIRS).unwrap_or(0.0);
+        let returns = |shown, over_db| {
+            self.gain_db(shown, LEAST_PAIRS_TO_RETURN).is_some_and(|gain_db| gain_db > over_db + above)
+        };
+        match self.shown {
+            Shown::Own if shown_db < 0.0 => {
+                let general = self.gain_db(Shown::General, LEAST_PAIRS).is_some_and(|gain_db| gain_db > 0.0);
+                if general { Shown::General } else { Shown::Bicubic }
+            }
+            Shown::Own => Shown::Own,
+            Shown::General | Shown::Bicubic if returns(Shown::Own, shown_db.max(0.0)) => Shown::Own,
+            Shown::General if shown_db < 0.0 => {
+                let own = self.gain_db(Shown::Own, LEAST_PAIRS).is_some_and(|gain_db| gain_db > above);
+                if own { Shown::Own } else { Shown::Bicubic }
+            }
+            Shown::Bicubic if returns(Shown::General, 0.0) => Shown::General,
+            unchanged => unchanged,
+        }
+    }
+
+    fn return_above_db(&mut self, now: Duration) -> f64 {
+        while self.withdrawn_at.front().is_some_and(|at| now.saturating_sub(*at) > REMEMBERED) {
+            self.withdrawn_at.pop_front();
+        }
+        let further = self.withdrawn_at.len().saturating_sub(1);
+        (RETURN_ABOVE_DB * (further as f64).exp2()).min(MOST_RETURN_ABOVE_DB)
+    }
+
+    /// Over bicubic, on the same pairs; `None` when they are fewer than `least`.
+    fn gain_db(&self, shown: Shown, least: usize) -> Option<f64> {
+        let error = |errors: &Errors| match shown {
+            Shown::Bicubic => Some(errors.bicubic),
+            Shown::General => errors.general,
+            Shown::Own => errors.own,
+        };
+        let pairs: Vec<(f64, f64)> =
+            self.measured.iter().filter_map(|(_, errors)| Some((errors.bicubic, error(errors)?))).collect();
+        let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / pairs.len() as f64;
+        let psnr_db = |of| sr_net::psnr_of_mse_db(mean(of));
+        (pairs.len() >= least).then(|| psnr_db(|(_, shown)| *shown) - psnr_db(|(bicubic, _)| *bicubic))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GOOD: (f64, f64) = (100.0, 60.0);
-    const BAD: (f64, f64) = (100.0, 110.0);
-
-    fn seconds(seconds: f64) -> Duration {
-        Duration::from_secs_f64(seconds)
-    }
-
-    /// When, in seconds, a change comes if a patch of this kind arrives `rate` times a second from `start` on.
-    fn first_change(
-        guard: &mut LiveGuard,
-        start: f64,
-        rate: f64,
-        (bicubic, live): (f64, f64),
-    ) -> Option<(f64, GuardChange)> {
-        (0..200)
-            .map(|index| start + f64::from(index) / rate)
-            .find_map(|at| guard.handle_measured(seconds(at), bicubic, live).map(|change| (at, change)))
-    }
-
-    #[test]
-    fn a_version_that_helps_stays() {
-        assert_eq!(first_change(&mut LiveGuard::default(), 0.0, 20.0, GOOD), None);
-    }
-
-    #[test]
-    fn a_version_gone_bad_is_withdrawn_within_five_seconds_at_any_rate() {
-        for rate in [1.0, 3.0, 20.0] {
-            let mut guard = LiveGuard::default();
-            first_change(&mut guard, 0.0, rate, GOOD);
-            let start = 200.0 / rate;
-            let (at, change) = first_change(&mut guard, start, rate, BAD).unwrap();
-            assert!(matches!(change, GuardChange::Withdrawn { gain_db } if gain_db < 0.0), "{change:?}");
-            assert!(at - start <= 5.0, "{} s at {rate} patches a second", at - start);
-        }
-    }
-
-    #[test]
-    fn it_comes_back_once_it_is_clearly_better() {
-        let mut guard = LiveGuard::default();
-        first_change(&mut guard, 0.0, 20.0, BAD).unwrap();
-        assert_eq!(first_change(&mut guard, 20.0, 20.0, (100.0, 99.5)), None, "+0.02 dB is too little");
-        let (_, change) = first_change(&mut guard, 40.0, 20.0, GOOD).unwrap();
-        assert_eq!(change, GuardChange::Restored);
-        assert!(!guard.is_withdrawn());
-    }
-
-    #[test]
-    fn one_odd_patch_is_no_verdict() {
-        let mut guard = LiveGuard::default();
-        assert_eq!(guard.handle_measured(seconds(0.0), 100.0, 500.0), None);
-        assert_eq!(guard.handle_measured(seconds(9.0), 100.0, 500.0), None, "the first is too old to count");
-    }
-}
+mod tests;

@@ -83,7 +83,7 @@ pub(crate) fn measure(weights: &Weights, live: Option<&Live>, pairs: &[RecentPai
         sr_net::psnr_of_mse_db(pairs.iter().map(mse).sum::<f64>() / pairs.len().max(1) as f64)
     };
     let live_mse = |live: &Live, recent: &RecentPair| {
-        recent.live_mse(live.checkpoint.version).unwrap_or_else(|| recent.pair.planes.mse(&live.weights))
+        recent.known_mse(live.checkpoint.version).unwrap_or_else(|| recent.pair.planes.mse(&live.weights))
     };
     let (bicubic_ssim, ssim) = measure_ssim(weights, &pairs[..pairs.len().min(SSIM_PAIRS)]);
     Measurement {

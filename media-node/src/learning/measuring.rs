@@ -1,5 +1,5 @@
-//! Measures the live checkpoint on each pair, for the guard and the gain. Where measuring is slower than pairs come,
-//! the newest count: a verdict on old ones would come too late.
+//! Measures the stream's own checkpoint and the general weights on each pair, for the guard and the gain. Where
+//! measuring is slower than pairs come, the newest count: a verdict on old ones would come too late.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use tokio::{
     task::{JoinError, JoinSet},
 };
 
-use super::{desk::Desk, pair::Pair};
+use super::{desk::Desk, pair::Pair, registry::Live};
 
 /// Pairs that wait to be measured.
 const MOST_WAITING: usize = 32;
@@ -17,7 +17,7 @@ const MOST_WAITING: usize = 32;
 const MOST_AGE: Duration = Duration::from_secs(1);
 
 /// Until no more pairs come. `unmeasured` counts those that were too many, or waited too long.
-pub(super) async fn measure_live(desk: Desk, mut pairs: mpsc::Receiver<Arc<Pair>>, unmeasured: Counter) {
+pub(super) async fn measure_pairs(desk: Desk, mut pairs: mpsc::Receiver<Arc<Pair>>, unmeasured: Counter) {
     let mut waiting = Waiting::default();
     // At most one.
     let mut measuring = JoinSet::new();
@@ -33,10 +33,10 @@ pub(super) async fn measure_live(desk: Desk, mut pairs: mpsc::Receiver<Arc<Pair>
             let (next, too_old) = waiting.next(desk.now());
             unmeasured.inc_by(too_old);
             if let Some(pair) = next {
-                let live = desk.update(|registry, _| registry.live());
+                let at_hand = desk.update(|registry, _| registry.at_hand());
                 measuring.spawn_blocking(move || {
-                    let live = live.map(|live| (live.checkpoint.version, pair.planes.mse(&live.weights)));
-                    Measured { pair, live }
+                    let mse = |weights: &Live| (weights.checkpoint.version, pair.planes.mse(&weights.weights));
+                    Measured { measured: at_hand.iter().map(mse).collect(), pair }
                 });
             }
         }
@@ -45,14 +45,14 @@ pub(super) async fn measure_live(desk: Desk, mut pairs: mpsc::Receiver<Arc<Pair>
 
 struct Measured {
     pair: Arc<Pair>,
-    /// The version that was live, and its mean squared error.
-    live: Option<(u64, f64)>,
+    /// The versions that were at hand, and their mean squared errors.
+    measured: Vec<(u64, f64)>,
 }
 
 fn record(desk: &Desk, measured: Result<Measured, JoinError>) {
     match measured {
-        Ok(Measured { pair, live }) => desk.update(|registry, now| registry.handle_measured(now, &pair, live)),
-        Err(error) => tracing::error!(%error, "measuring the live checkpoint"),
+        Ok(Measured { pair, measured }) => desk.update(|registry, now| registry.handle_measured(now, &pair, &measured)),
+        Err(error) => tracing::error!(%error, "measuring a pair"),
     }
 }
 

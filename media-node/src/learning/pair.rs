@@ -30,14 +30,14 @@ impl Pair {
 pub(crate) struct RecentPair {
     at: Duration,
     pub(crate) pair: Arc<Pair>,
-    /// The version that was live when it came, and its mean squared error.
-    live: Option<(u64, f64)>,
+    /// The versions that were at hand when it came, and their mean squared errors.
+    measured: Vec<(u64, f64)>,
 }
 
 impl RecentPair {
     /// The mean squared error of `version`, when it was measured already.
-    pub(crate) fn live_mse(&self, version: u64) -> Option<f64> {
-        self.live.filter(|(measured, _)| *measured == version).map(|(_, mse)| mse)
+    pub(crate) fn known_mse(&self, version: u64) -> Option<f64> {
+        self.measured.iter().find(|(measured, _)| *measured == version).map(|(_, mse)| *mse)
     }
 }
 
@@ -51,12 +51,12 @@ impl RecentPairs {
         if self.0.len() == MAX_PAIRS {
             self.0.pop_front();
         }
-        self.0.push_back(RecentPair { at: now, pair, live: None });
+        self.0.push_back(RecentPair { at: now, pair, measured: Vec::new() });
     }
 
-    pub(crate) fn remember_measured(&mut self, pair: &Arc<Pair>, live: (u64, f64)) {
+    pub(crate) fn remember_measured(&mut self, pair: &Arc<Pair>, measured: &[(u64, f64)]) {
         if let Some(recent) = self.0.iter_mut().rev().find(|recent| Arc::ptr_eq(&recent.pair, pair)) {
-            recent.live = Some(live);
+            recent.measured = measured.to_vec();
         }
     }
 

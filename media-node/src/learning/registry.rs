@@ -7,11 +7,12 @@ use proto::{
     status::{LearningStatus, StreamEventKind},
     v1::{Checkpoint, Measurement, rejected::Reason},
 };
+use settings::Unjudged;
 use sr_net::Weights;
 
 use super::{
     gain::GainWindow,
-    guard::{GuardChange, LiveGuard},
+    guard::{Errors, GuardChange, LiveGuard, Shown},
     judge::{self, LEAST_PAIRS, MOST_PAIRS, Refusal},
     pair::{Pair, RecentPair, RecentPairs},
     scene::{FrameMarks, Scenes},
@@ -22,7 +23,10 @@ const UNJUDGED: Duration = Duration::from_secs(10);
 /// Without a frame for so long, there is no video.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// The checkpoint in use.
+/// The version of the general weights; those of the stream's trainers count up from the next.
+pub(crate) const GENERAL_VERSION: u64 = 1;
+
+/// A checkpoint that can be in use.
 #[derive(Clone, Debug)]
 pub(crate) struct Live {
     pub(crate) checkpoint: Arc<Checkpoint>,
@@ -52,7 +56,10 @@ pub(crate) struct Registry {
     guard: LiveGuard,
     gain: GainWindow,
     scenes: Scenes,
-    live: Option<Live>,
+    general: Option<Live>,
+    /// The newest that was accepted, or the pinned one.
+    own: Option<Live>,
+    /// Why bicubic takes the place of weights.
     withdrawn: Option<String>,
     /// Since when there are frames and no pairs.
     unjudged_since: Duration,
@@ -66,12 +73,16 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
+    pub(crate) fn new(general: Option<Live>, unjudged: Unjudged) -> Self {
+        Self { guard: LiveGuard::new(general.is_some(), unjudged), general, ..Self::default() }
+    }
+
     /// Takes up what earlier lives of the registry left: the newest version ever given, and the newest checkpoint that
     /// still fits.
     pub(crate) fn handle_stored(&mut self, newest_version: u64, live: Option<Live>) {
-        self.next_version = Some(newest_version + 1);
+        self.next_version = Some(newest_version.max(GENERAL_VERSION) + 1);
         if let Some(live) = live {
-            self.put_live(live);
+            self.put_own(live);
         }
     }
 
@@ -80,15 +91,28 @@ impl Registry {
         self.next_version.is_some()
     }
 
+    /// What is in use, or was before it was withdrawn.
     pub(crate) fn live(&self) -> Option<Live> {
-        self.live.clone()
+        match self.guard.shown() {
+            Shown::Own => self.own.clone(),
+            Shown::General => self.general.clone(),
+            Shown::Bicubic if self.withdrawn.is_some() => self.own.clone().or_else(|| self.general.clone()),
+            Shown::Bicubic => None,
+        }
+    }
+
+    pub(crate) fn find(&self, version: u64) -> Option<Live> {
+        self.at_hand().into_iter().find(|one| one.checkpoint.version == version)
+    }
+
+    /// All that can be in use without an offer.
+    pub(crate) fn at_hand(&self) -> Vec<Live> {
+        let general = self.general.iter().filter(|_| self.own_version() != Some(GENERAL_VERSION));
+        general.chain(&self.own).cloned().collect()
     }
 
     pub(crate) fn live_state(&self) -> LiveState {
-        LiveState {
-            checkpoint: self.live.as_ref().map(|live| Arc::clone(&live.checkpoint)),
-            withdrawn: self.withdrawn.clone(),
-        }
+        LiveState { checkpoint: self.live().map(|live| live.checkpoint), withdrawn: self.withdrawn.clone() }
     }
 
     /// A frame of the source came.
@@ -96,11 +120,10 @@ impl Registry {
         if self.last_frame.replace(now).is_none_or(|last| now.saturating_sub(last) >= PAUSE) {
             self.unjudged_since = now;
         }
-        if let Some(version) = self.live_version().filter(|_| self.withdrawn.is_none())
-            && now.saturating_sub(self.unjudged_since) >= UNJUDGED
+        if now.saturating_sub(self.unjudged_since) >= UNJUDGED
+            && let Some(change) = self.guard.handle_unjudged(now)
         {
-            self.guard.withdraw();
-            self.withdraw(version, format!("no fresh patches for {} s to judge it by", UNJUDGED.as_secs()));
+            self.handle_guard(&change, &format!("no fresh patches for {} s to judge it by", UNJUDGED.as_secs()));
         }
     }
 
@@ -114,40 +137,42 @@ impl Registry {
         }
     }
 
-    /// `measured`: the live version at the time, and its mean squared error; `None`: nothing was live.
-    pub(crate) fn handle_measured(&mut self, now: Duration, pair: &Arc<Pair>, measured: Option<(u64, f64)>) {
+    /// `measured`: the versions that were at hand, and their mean squared errors.
+    pub(crate) fn handle_measured(&mut self, now: Duration, pair: &Arc<Pair>, measured: &[(u64, f64)]) {
         self.unjudged_since = now;
-        if let Some(live) = measured {
-            self.pairs.remember_measured(pair, live);
-        }
-        if let Some((version, mse)) = measured.filter(|(version, _)| Some(*version) == self.live_version()) {
-            let change = self.guard.handle_measured(now, pair.planes.bicubic_mse(), mse);
-            self.handle_guard(version, change);
+        self.pairs.remember_measured(pair, measured);
+        let mse = |version| measured.iter().find(|(known, _)| Some(*known) == version).map(|(_, mse)| *mse);
+        let bicubic = pair.planes.bicubic_mse();
+        let errors = Errors { bicubic, general: mse(Some(GENERAL_VERSION)), own: mse(self.own_version()) };
+        if let Some(change) = self.guard.handle_measured(now, errors) {
+            let gain_db = change.gain_db.unwrap_or_default();
+            self.handle_guard(&change, &format!("{gain_db:+.2} dB against bicubic on fresh patches"));
         }
         if pair.random {
-            let shown =
-                measured.filter(|_| !self.guard.is_withdrawn()).map_or(pair.planes.bicubic_mse(), |(_, mse)| mse);
-            self.gain.push(now, pair.planes.bicubic_mse(), shown);
+            let shown = match self.guard.shown() {
+                Shown::Bicubic => None,
+                Shown::General => errors.general,
+                Shown::Own => errors.own,
+            };
+            self.gain.push(now, bicubic, shown.unwrap_or(bicubic));
         }
     }
 
-    fn handle_guard(&mut self, version: u64, change: Option<GuardChange>) {
-        match change {
-            None => {}
-            Some(GuardChange::Withdrawn { gain_db }) => {
-                self.withdraw(version, format!("{gain_db:+.2} dB against bicubic on fresh patches"));
-            }
-            Some(GuardChange::Restored) => {
-                self.withdrawn = None;
-                self.events.push(StreamEventKind::Restored { version });
-            }
+    fn handle_guard(&mut self, change: &GuardChange, reason: &str) {
+        let version = |shown| match shown {
+            Shown::Bicubic => None,
+            Shown::General => Some(GENERAL_VERSION),
+            Shown::Own => self.own_version(),
+        };
+        let (from, to) = (version(change.from), version(change.to));
+        self.withdrawn = to.is_none().then(|| reason.to_owned());
+        if change.to == Shown::Own || change.from == Shown::Bicubic {
+            self.events.extend(to.map(|version| StreamEventKind::Restored { version }));
+        } else if let Some(version) = from {
+            let instead = if to.is_some() { ": the general weights instead" } else { "" };
+            self.counts.checkpoints_withdrawn += 1;
+            self.events.push(StreamEventKind::Withdrawn { version, reason: format!("{reason}{instead}") });
         }
-    }
-
-    fn withdraw(&mut self, version: u64, reason: String) {
-        self.counts.checkpoints_withdrawn += 1;
-        self.withdrawn = Some(reason.clone());
-        self.events.push(StreamEventKind::Withdrawn { version, reason });
     }
 
     /// What to measure an offer on that was trained on patches up to `trained_through` (stream time).
@@ -159,7 +184,7 @@ impl Registry {
                 format!("{} patches are newer than its training, at least {LEAST_PAIRS} are needed", pairs.len());
             return Err(Refusal::new(Reason::TooFewPatches, detail));
         }
-        Ok(Judgement { pairs, live: self.live.clone().filter(|_| self.withdrawn.is_none()) })
+        Ok(Judgement { pairs, live: self.live().filter(|_| self.withdrawn.is_none()) })
     }
 
     /// The version of an offer that measured well enough. It is given once, whether the offer is then stored or not.
@@ -180,13 +205,13 @@ impl Registry {
         let gain_db = live.checkpoint.measured.as_ref().map_or(0.0, judge::gain_db);
         self.counts.checkpoints_accepted += 1;
         self.events.push(StreamEventKind::CheckpointAccepted { version: live.checkpoint.version, gain_db });
-        self.put_live(live);
+        self.put_own(live);
     }
 
     pub(crate) fn pin(&mut self, live: Live) {
         self.pinned = Some(live.checkpoint.version);
-        if Some(live.checkpoint.version) != self.live_version() {
-            self.put_live(live);
+        if self.guard.shown() != Shown::Own || Some(live.checkpoint.version) != self.own_version() {
+            self.put_own(live);
         }
     }
 
@@ -194,17 +219,17 @@ impl Registry {
         self.pinned = None;
     }
 
-    fn put_live(&mut self, live: Live) {
-        if self.live.is_none() {
+    fn put_own(&mut self, own: Live) {
+        if self.guard.shown() == Shown::Bicubic && self.withdrawn.is_none() {
             self.gain.clear();
         }
-        self.guard = LiveGuard::default();
+        self.guard.show_own();
         self.withdrawn = None;
-        self.live = Some(live);
+        self.own = Some(own);
     }
 
-    fn live_version(&self) -> Option<u64> {
-        self.live.as_ref().map(|live| live.checkpoint.version)
+    fn own_version(&self) -> Option<u64> {
+        self.own.as_ref().map(|own| own.checkpoint.version)
     }
 
     pub(crate) fn count_offer(&mut self) {
@@ -241,7 +266,7 @@ impl Registry {
     pub(crate) fn status(&mut self, now: Duration) -> LearningStatus {
         let gain = self.gain.gain(now);
         LearningStatus {
-            live_version: self.live_version().unwrap_or(0),
+            live_version: self.live().map_or(0, |live| live.checkpoint.version),
             withdrawn: self.withdrawn.is_some(),
             gain_db: gain.map(|gain| gain.gain_db()),
             gain_slope_db_per_second: gain.and_then(|gain| gain.slope_db_per_second),

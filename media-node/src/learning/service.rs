@@ -21,7 +21,7 @@ use tonic::{Request, Response, Status};
 use super::{
     desk::{Desk, unix_us},
     judge::{self, Refusal},
-    registry::{Live, LiveState},
+    registry::{GENERAL_VERSION, Live, LiveState},
     store::{Store, usable},
 };
 
@@ -125,17 +125,19 @@ impl CheckpointRegistry {
 
     async fn find(&self, version: u64) -> Result<Checkpoint, Status> {
         let absent = || Status::not_found(format!("there is no version {version}"));
-        if let Some(live) = self.desk.update(|registry, _| registry.live())
-            && (version == 0 || live.checkpoint.version == version)
-        {
-            return Ok((*live.checkpoint).clone());
+        let (found, open) = self.desk.update(|registry, _| {
+            (if version == 0 { registry.live() } else { registry.find(version) }, registry.is_open())
+        });
+        if version == 0 && self.store.is_some() && !open {
+            return Err(Status::unavailable("the stored checkpoints are not read yet"));
         }
-        let store = self.store.as_ref().ok_or_else(absent)?;
-        if version == 0 {
-            let loaded = self.desk.update(|registry, _| registry.is_open());
-            return Err(if loaded { absent() } else { Status::unavailable("the stored checkpoints are not read yet") });
+        match (found, &self.store) {
+            (Some(found), _) => Ok((*found.checkpoint).clone()),
+            (None, Some(store)) if version > GENERAL_VERSION => {
+                store.get(version).await.map_err(status_of)?.ok_or_else(absent)
+            }
+            (None, _) => Err(absent()),
         }
-        store.get(version).await.map_err(status_of)?.ok_or_else(absent)
     }
 }
 

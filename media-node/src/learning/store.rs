@@ -7,7 +7,16 @@ use proto::{StreamName, v1::Checkpoint};
 use sr_net::{Network, Weights};
 use tokio::sync::OnceCell;
 
-use super::{desk::Desk, registry::Live};
+use super::{
+    desk::Desk,
+    registry::{GENERAL_VERSION, Live},
+};
+
+/// What is held against newer versions. The general weights are not stored: every build brings its own.
+enum Pinned {
+    General,
+    Stored(Live),
+}
 
 const LOAD_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
@@ -48,6 +57,11 @@ impl Store {
                     tracing::info!(stream = %self.stream, newest_version, usable = live.is_some(), "stored checkpoints");
                     desk.update(|registry, _| {
                         registry.handle_stored(newest_version, live);
+                        let pinned = match pinned {
+                            Some(Pinned::General) => registry.find(GENERAL_VERSION),
+                            Some(Pinned::Stored(live)) => Some(live),
+                            None => None,
+                        };
                         if let Some(pinned) = pinned {
                             registry.pin(pinned);
                         }
@@ -64,7 +78,7 @@ impl Store {
     async fn newest(&self, network: Network) -> Result<(u64, Option<Live>), BusError> {
         let checkpoints = self.checkpoints().await?;
         let versions = checkpoints.versions().await?;
-        for &version in versions.iter().rev() {
+        for &version in versions.iter().rev().filter(|version| **version > GENERAL_VERSION) {
             match checkpoints.get(version).await {
                 Ok(Some(checkpoint)) => match usable(checkpoint, network) {
                     Some(live) => return Ok((versions.last().copied().unwrap_or(0), Some(live))),
@@ -81,11 +95,17 @@ impl Store {
     }
 
     /// A pin that says nothing, or of what this stream cannot use, holds nothing.
-    async fn pinned(&self, network: Network) -> Result<Option<Live>, BusError> {
+    async fn pinned(&self, network: Network) -> Result<Option<Pinned>, BusError> {
         let checkpoints = self.checkpoints().await?;
         let found = async {
-            let Some(version) = checkpoints.pin().await? else { return Ok(None) };
-            Ok(checkpoints.get(version).await?.and_then(|checkpoint| usable(checkpoint, network)))
+            match checkpoints.pin().await? {
+                None => Ok(None),
+                Some(GENERAL_VERSION) => Ok(Some(Pinned::General)),
+                Some(version) => {
+                    let stored = checkpoints.get(version).await?;
+                    Ok(stored.and_then(|checkpoint| usable(checkpoint, network)).map(Pinned::Stored))
+                }
+            }
         };
         match found.await {
             Err(error @ BusError::Malformed(_)) => {

@@ -23,7 +23,7 @@ use proto::{
         checkpoint_service_client::CheckpointServiceClient,
     },
 };
-use settings::PatchSettings;
+use settings::{PatchSettings, Unjudged};
 use sha2::{Digest, Sha256};
 use sr_net::{Network, Plane, Precision, Weights};
 use telemetry::Shutdown;
@@ -101,6 +101,8 @@ impl Stage {
             scale: 2,
             network: NETWORK,
             patches: PatchSettings::default(),
+            general: None,
+            unjudged: Unjudged::General,
             bus,
             pod: "demo-media-node".to_owned(),
             stream_status: stream_status_receiver,

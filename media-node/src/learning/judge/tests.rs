@@ -97,7 +97,7 @@ fn an_offer_must_beat_bicubic_and_not_be_worse_than_what_is_live() {
 fn what_was_measured_when_a_pair_came_is_not_measured_again() {
     let (mut recent, seen) = (RecentPairs::default(), pair(1, 0.2));
     recent.push(Duration::ZERO, Arc::clone(&seen));
-    recent.remember_measured(&seen, (7, 12.5));
+    recent.remember_measured(&seen, &[(1, 9.0), (7, 12.5)]);
     let measured = recent.newer_than(Duration::ZERO, 0, MOST_PAIRS);
     let live = |version| usable(checkpoint(version, &Weights::zero(NETWORK)), NETWORK).unwrap();
     let live_psnr_db = |version| measure(&sharpening(0.2), Some(&live(version)), &measured).live_psnr_db;

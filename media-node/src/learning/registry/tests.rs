@@ -19,8 +19,9 @@ fn see(registry: &mut Registry, at: f64, detail: f32, scene: u64) {
     let pair = pair(stream_time, detail);
     let phash = if scene.is_multiple_of(2) { 0 } else { u64::MAX };
     registry.handle_pair(seconds(at), Arc::clone(&pair), FrameMarks { stream_time, phash, mean: 128 });
-    let measured = registry.live().map(|live| (live.checkpoint.version, pair.planes.mse(&live.weights)));
-    registry.handle_measured(seconds(at), &pair, measured);
+    let mse = |live: &Live| (live.checkpoint.version, pair.planes.mse(&live.weights));
+    let measured: Vec<_> = registry.at_hand().iter().map(mse).collect();
+    registry.handle_measured(seconds(at), &pair, &measured);
 }
 
 fn offer(registry: &mut Registry, at: f64, trained_through: u64, weights: &Weights) -> Result<u64, Refusal> {
@@ -60,9 +61,9 @@ fn a_version_whose_storing_failed_is_not_given_again() {
     (0..8).for_each(|index| see(&mut registry, f64::from(index), 0.2, 0));
     let judgement = registry.start_judgement(seconds(8.0), 0).unwrap();
     let measured = measure(&sharpening(0.2), None, &judgement.pairs);
-    assert_eq!(registry.next_version(&judgement, &measured), Ok(1));
+    assert_eq!(registry.next_version(&judgement, &measured), Ok(2));
     assert_eq!(registry.status(seconds(8.0)).live_version, 0, "not stored, not live");
-    assert_eq!(offer(&mut registry, 8.0, 0, &sharpening(0.2)), Ok(2));
+    assert_eq!(offer(&mut registry, 8.0, 0, &sharpening(0.2)), Ok(3));
 }
 
 #[test]
@@ -87,7 +88,7 @@ fn offers_that_do_not_help_are_refused() {
     (0..8).for_each(|index| see(&mut registry, f64::from(index), 0.2, 0));
     assert_eq!(reason(offer(&mut registry, 8.0, 0, &sharpening(-0.2))), Reason::BelowBicubic);
     assert_eq!(reason(offer(&mut registry, 8.0, 0, &Weights::zero(NETWORK))), Reason::BelowBicubic);
-    assert_eq!(offer(&mut registry, 8.0, 0, &sharpening(0.2)), Ok(1));
+    assert_eq!(offer(&mut registry, 8.0, 0, &sharpening(0.2)), Ok(2));
     let refused = offer(&mut registry, 8.0, 0, &sharpening(0.1)).unwrap_err();
     assert_eq!(refused.reason, Reason::BelowLive);
     assert!(refused.measured.unwrap().psnr_db > refused.measured.unwrap().bicubic_psnr_db);
@@ -100,7 +101,7 @@ fn a_pinned_version_is_held_until_it_is_let_go() {
     (0..8).for_each(|index| see(&mut registry, f64::from(index), 0.2, 0));
     assert_eq!(reason(offer(&mut registry, 8.0, 0, &sharpening(0.2))), Reason::Pinned);
     registry.unpin();
-    assert_eq!(offer(&mut registry, 8.0, 0, &sharpening(0.2)), Ok(1));
+    assert_eq!(offer(&mut registry, 8.0, 0, &sharpening(0.2)), Ok(2));
 }
 
 #[test]
@@ -121,7 +122,7 @@ fn a_scene_cut_that_makes_the_live_version_bad_withdraws_it_within_five_seconds(
         assert!(withdrawn_at.unwrap() - at(80) <= 5.0, "{withdrawn_at:?} at {rate} patches a second");
         let events = registry.take_events();
         assert!(
-            matches!(events.as_slice(), [StreamEventKind::SceneChange, StreamEventKind::Withdrawn { version: 1, .. }]),
+            matches!(events.as_slice(), [StreamEventKind::SceneChange, StreamEventKind::Withdrawn { version: 2, .. }]),
             "{events:?}"
         );
         assert!(registry.live_state().withdrawn.is_some());
@@ -157,8 +158,8 @@ fn a_version_that_nobody_can_judge_is_withdrawn_until_somebody_can() {
     assert_eq!(withdrawn_at(&mut registry, 330..331), Some(330.0));
     let events = registry.take_events();
     assert!(matches!(events.as_slice(), [StreamEventKind::Withdrawn { version: 3, .. }]), "{events:?}");
-    (0..2).for_each(|index| see(&mut registry, 331.0 + f64::from(index), 0.2, 0));
-    assert_eq!(withdrawn_at(&mut registry, 333..340), None);
+    (0..3).for_each(|index| see(&mut registry, 331.0 + f64::from(index), 0.2, 0));
+    assert_eq!(withdrawn_at(&mut registry, 334..340), None);
 }
 
 #[test]
@@ -183,4 +184,84 @@ fn the_gain_is_what_viewers_have() {
     (8..16).for_each(|index| see(&mut registry, f64::from(index), 0.2, 0));
     let status = registry.status(seconds(16.0));
     assert!(status.gain_db.unwrap() > 10.0 && status.enhanced_psnr_db > status.bicubic_psnr_db, "{status:?}");
+}
+
+fn registry_with_general(strength: f32, unjudged: Unjudged) -> Registry {
+    let mut registry = Registry::new(Some(live(GENERAL_VERSION, &sharpening(strength))), unjudged);
+    registry.handle_stored(0, None);
+    registry
+}
+
+fn shown(registry: &mut Registry) -> (u64, bool) {
+    let status = registry.status(seconds(0.0));
+    (status.live_version, status.withdrawn)
+}
+
+#[test]
+fn general_weights_are_live_from_the_start_and_give_way_to_what_does_better() {
+    let mut registry = registry_with_general(0.1, Unjudged::General);
+    assert_eq!(shown(&mut registry), (1, false));
+    (0..8).for_each(|index| see(&mut registry, f64::from(index), 0.2, 0));
+    let gain_db = registry.status(seconds(8.0)).gain_db.unwrap();
+    assert!(gain_db > 1.0, "{gain_db:+.2} dB is theirs");
+    assert_eq!(reason(offer(&mut registry, 8.0, 0, &sharpening(0.05))), Reason::BelowLive, "they are what is live");
+    assert_eq!(offer(&mut registry, 8.0, 0, &sharpening(0.2)), Ok(2));
+    assert_eq!(shown(&mut registry), (2, false));
+}
+
+#[test]
+fn where_they_were_not_chosen_general_weights_wait_for_pairs_to_speak_for_them() {
+    let mut registry = registry_with_general(0.2, Unjudged::Bicubic);
+    assert_eq!(shown(&mut registry), (0, false));
+    assert_eq!(registry.live_state(), LiveState::default());
+    (0..8).for_each(|index| see(&mut registry, f64::from(index), 0.2, 0));
+    assert_eq!(shown(&mut registry), (1, false));
+    (20..40).for_each(|second| registry.handle_frame(seconds(f64::from(second))));
+    assert_eq!(shown(&mut registry), (1, true), "nobody judges them any more");
+}
+
+#[test]
+fn a_version_gone_bad_gives_way_to_general_weights_that_are_not() {
+    let mut registry = registry_with_general(-0.1, Unjudged::General);
+    (0..8).for_each(|index| see(&mut registry, f64::from(index), 0.2, 0));
+    assert_eq!(shown(&mut registry), (1, true), "below bicubic they are withdrawn like any");
+    assert_eq!(offer(&mut registry, 8.0, 0, &sharpening(0.2)), Ok(2));
+    (8..16).for_each(|index| see(&mut registry, f64::from(index), 0.2, 0));
+    registry.take_events();
+
+    (16..24).for_each(|index| see(&mut registry, f64::from(index), -0.2, 1));
+    assert_eq!(shown(&mut registry), (1, false));
+    let events = registry.take_events();
+    assert!(
+        matches!(events.as_slice(), [StreamEventKind::SceneChange, StreamEventKind::Withdrawn { version: 2, .. }]),
+        "{events:?}"
+    );
+    (24..40).for_each(|index| see(&mut registry, f64::from(index), 0.2, 2));
+    assert_eq!(shown(&mut registry), (2, false));
+    let events = registry.take_events();
+    assert_eq!(events, [StreamEventKind::SceneChange, StreamEventKind::Restored { version: 2 }]);
+}
+
+#[test]
+fn video_without_pairs_gets_the_general_weights() {
+    let mut registry = registry_with_general(0.1, Unjudged::General);
+    registry.handle_stored(7, Some(live(7, &sharpening(0.2))));
+    assert_eq!(shown(&mut registry), (7, false));
+    (0..12).for_each(|second| registry.handle_frame(seconds(f64::from(second))));
+    assert_eq!(shown(&mut registry), (1, false));
+    (12..20).for_each(|index| see(&mut registry, f64::from(index), 0.2, 0));
+    assert_eq!(shown(&mut registry), (7, false));
+}
+
+#[test]
+fn general_weights_can_be_had_and_pinned_by_their_version() {
+    let mut registry = registry_with_general(0.1, Unjudged::General);
+    (0..8).for_each(|index| see(&mut registry, f64::from(index), 0.2, 0));
+    assert_eq!(offer(&mut registry, 8.0, 0, &sharpening(0.2)), Ok(2));
+    let general = registry.find(GENERAL_VERSION).unwrap();
+    registry.pin(general);
+    assert_eq!(shown(&mut registry), (1, false));
+    assert_eq!(reason(offer(&mut registry, 8.0, 0, &sharpening(0.2))), Reason::Pinned);
+    (9..17).for_each(|index| see(&mut registry, f64::from(index), 0.2, 0));
+    assert_eq!(shown(&mut registry), (1, false));
 }

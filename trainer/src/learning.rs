@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use proto::{StreamName, v1, v1::Checkpoint};
-use rand::{SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 use settings::{LossKind, TrainerSettings};
 use sha2::{Digest, Sha256};
 use sr_model::{Device, Learner, Loss};
@@ -60,9 +60,10 @@ pub(crate) struct Learning {
     metrics: Metrics,
     /// What the trainer believes to be live.
     live: Option<Live>,
+    general: Option<Arc<Weights>>,
     losses: Losses,
     /// Weights of up to [`EPOCHS_COMPARED`] epochs ago, with their age in epochs.
-    anchor: Option<(u32, Weights)>,
+    anchor: Option<(u32, Arc<Weights>)>,
     progress: Progress,
     steps_since_offer: u64,
 }
@@ -71,6 +72,8 @@ pub(crate) struct Learning {
 const LEAST_GAIN_DB: f64 = 0.02;
 /// A checkpoint is worth sending when it beats the live one by this much.
 const LEAST_RISE_DB: f64 = 0.01;
+/// Weights that are so much worse than others at hand have lost.
+const LOSS_DB: f64 = 0.05;
 /// Fewer fresh patches judge nothing, more take long.
 const FRESH_PATCHES: std::ops::RangeInclusive<usize> = 4..=16;
 const STATE_INTERVAL: Duration = Duration::from_secs(10);
@@ -110,6 +113,7 @@ impl Learning {
             saturation: Saturation::default(),
             random: StdRng::seed_from_u64(seed),
             live: start.live,
+            general: start.general,
             losses: Losses::default(),
             anchor: None,
             steps_since_offer: 0,
@@ -189,7 +193,8 @@ impl Learning {
                     self.live = live;
                 }
                 if adopt {
-                    self.begin_again("it keeps losing against the live checkpoint");
+                    let live = self.live.as_ref().map(|live| Arc::clone(&live.weights));
+                    self.begin_again("it keeps losing against the live checkpoint", live);
                 }
             }
             Heard::Answer(Answer::Rejected) => {}
@@ -211,7 +216,7 @@ impl Learning {
     pub(crate) fn end_epoch(&mut self) -> Option<Offer> {
         let bytes: Bytes = self.learner.weights().to_safetensors(Precision::F16).into();
         let weights = match Weights::from_safetensors(&bytes, self.learner.network()) {
-            Ok(weights) => weights,
+            Ok(weights) => Arc::new(weights),
             Err(error) => {
                 self.reset(&error.to_string());
                 return None;
@@ -229,17 +234,40 @@ impl Learning {
             self.compare_with_anchor(&weights, candidate_db, &fresh);
         }
         let live_db = self.live.as_ref().map(|live| exam::psnr_db(Some(&live.weights), &fresh));
+        if self.give_up(candidate_db, live_db, &fresh) {
+            return None;
+        }
         let better = live_db.is_none_or(|live_db| candidate_db >= live_db + LEAST_RISE_DB);
         if self.steps_since_offer == 0 || gain_db < LEAST_GAIN_DB || !better {
             return None;
         }
-        let claimed = exam::measure(&weights, self.live.as_ref().map(|live| &live.weights), &fresh);
+        let claimed = exam::measure(&weights, self.live.as_ref().map(|live| live.weights.as_ref()), &fresh);
         self.steps_since_offer = 0;
         Some(Offer { checkpoint: self.checkpoint(bytes, claimed), weights })
     }
 
+    /// Goes on from the live or the general weights when these have been better for some epochs: what was learnt since
+    /// fits patches that are gone.
+    fn give_up(&mut self, candidate_db: f64, live_db: Option<f64>, fresh: &[Arc<Example>]) -> bool {
+        let live = self.live.as_ref().zip(live_db).map(|(live, db)| (Arc::clone(&live.weights), db));
+        let general = self.general.clone().map(|general| {
+            let db = exam::psnr_db(Some(&general), fresh);
+            (general, db)
+        });
+        let best = live.into_iter().chain(general).max_by(|(_, a), (_, b)| a.total_cmp(b));
+        let Some((better, _)) = best.filter(|(_, db)| *db > candidate_db + LOSS_DB) else {
+            self.losses.handle_epoch_won();
+            return false;
+        };
+        let adopt = self.losses.handle_epoch_lost();
+        if adopt {
+            self.begin_again("older weights are better", Some(better));
+        }
+        adopt
+    }
+
     /// Every few epochs: whether the weights still rise. On the same patches, so that what is shown does not matter.
-    fn compare_with_anchor(&mut self, weights: &Weights, candidate_db: f64, fresh: &[Arc<Example>]) {
+    fn compare_with_anchor(&mut self, weights: &Arc<Weights>, candidate_db: f64, fresh: &[Arc<Example>]) {
         self.anchor = match self.anchor.take() {
             Some((age, anchor)) if age < EPOCHS_COMPARED => Some((age + 1, anchor)),
             Some((_, anchor)) => {
@@ -267,14 +295,15 @@ impl Learning {
     /// What is not finite never heals.
     fn reset(&mut self, reason: &str) {
         self.metrics.resets.inc();
-        self.begin_again(reason);
+        let live = self.live.as_ref().map(|live| Arc::clone(&live.weights));
+        self.begin_again(reason, live.or_else(|| self.general.clone()));
     }
 
-    /// From the live weights, or from bicubic.
-    fn begin_again(&mut self, reason: &str) {
+    /// From bicubic when there are no weights.
+    fn begin_again(&mut self, reason: &str, weights: Option<Arc<Weights>>) {
         tracing::warn!(reason, step = self.learner.step(), "starting the network again");
-        let start = Start { state: None, live: self.live.clone() };
-        let learner = start.learner(self.learner.network(), rand::random(), self.device);
+        let start = Start { weights, ..Start::default() };
+        let learner = start.learner(self.learner.network(), self.random.random(), self.device);
         self.learner = learner.with_precision(self.precision);
         self.anchor = None;
         self.steps_since_offer = 0;

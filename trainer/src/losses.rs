@@ -1,27 +1,46 @@
 //! When a trainer gives up its own weights for those that keep beating them.
 
-/// Offers in a row that the live checkpoint beat.
+/// In a row.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Losses(u32);
+pub(crate) struct Losses {
+    /// Offers that the live checkpoint beat.
+    offers: u32,
+    /// Epochs at the end of which other weights were better on the trainer's own fresh patches.
+    epochs: u32,
+}
 
 /// One loss is chance, and the next epoch may win.
 const MOST_LOSSES: u32 = 5;
 
 impl Losses {
-    /// Only this ends a row: refusals for another reason say nothing of the live checkpoint.
+    /// Only this ends a row of offers: refusals for another reason say nothing of the live checkpoint.
     pub(crate) fn handle_accepted(&mut self) {
-        self.0 = 0;
+        self.offers = 0;
     }
 
     /// Whether to go on from the live weights, which may not be at hand.
     pub(crate) fn handle_below_live(&mut self, live_at_hand: bool) -> bool {
-        self.0 = self.0.saturating_add(1);
-        let adopt = self.0 >= MOST_LOSSES && live_at_hand;
-        if adopt {
-            self.0 = 0;
-        }
-        adopt
+        count(&mut self.offers, live_at_hand)
     }
+
+    pub(crate) fn handle_epoch_won(&mut self) {
+        self.epochs = 0;
+    }
+
+    /// Whether to go on from the weights that were better.
+    pub(crate) fn handle_epoch_lost(&mut self) -> bool {
+        count(&mut self.epochs, true)
+    }
+}
+
+/// One more; whether the row is long enough, which ends it.
+fn count(losses: &mut u32, at_hand: bool) -> bool {
+    *losses = losses.saturating_add(1);
+    let adopt = *losses >= MOST_LOSSES && at_hand;
+    if adopt {
+        *losses = 0;
+    }
+    adopt
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::{learning::Heard, metrics::Metrics, registry::Registry};
 #[derive(Clone, Debug)]
 pub(crate) struct Offer {
     pub(crate) checkpoint: Checkpoint,
-    pub(crate) weights: Weights,
+    pub(crate) weights: Arc<Weights>,
 }
 
 /// What the media-node made of an offer.
@@ -36,7 +36,7 @@ pub(crate) enum Answer {
 #[derive(Clone, Debug)]
 pub(crate) struct Live {
     pub(crate) version: u64,
-    pub(crate) weights: Weights,
+    pub(crate) weights: Arc<Weights>,
 }
 
 const RETRY: std::ops::Range<Duration> = Duration::from_millis(200)..Duration::from_secs(2);
@@ -133,7 +133,7 @@ pub(crate) fn read_live(checkpoint: &Checkpoint, network: Network) -> Option<Liv
         return None;
     }
     match Weights::from_safetensors(&checkpoint.safetensors, network) {
-        Ok(weights) => Some(Live { version: checkpoint.version, weights }),
+        Ok(weights) => Some(Live { version: checkpoint.version, weights: Arc::new(weights) }),
         Err(error) => {
             tracing::warn!(version = checkpoint.version, %error, "the live checkpoint is not readable");
             None

@@ -18,7 +18,7 @@ use crate::{
     offers::offer_newest,
     registry::Registry,
     reporter::{Progress, report},
-    start::Start,
+    start::{Sought, Start},
 };
 
 /// Patches between NATS and the learning thread.
@@ -34,6 +34,7 @@ pub async fn run(settings: TrainerSettings, shutdown: Shutdown) -> anyhow::Resul
     let stream: StreamName = settings.stream.parse()?;
     let shape = &settings.network;
     let network = Network::new(settings.scale, shape.unshuffle, shape.features, shape.layers)?;
+    let general = general_weights::load(settings.general_weights_file.as_deref(), network)?;
     let device = sr_model::open_device(&settings.device)?;
     let pod = pod_name();
     tracing::info!(%stream, ?network, device = sr_model::device_name(device), pod, "trainer");
@@ -48,15 +49,23 @@ pub async fn run(settings: TrainerSettings, shutdown: Shutdown) -> anyhow::Resul
     }
     let bus = Bus::connect(&settings.nats_url, settings.nats_credentials_file.as_deref(), "trainer").await?;
     let registry = Registry::new(&settings.media_node_url, settings.internal_token_file.clone(), stream.clone())?;
-    let Some(start) = Start::find(&bus, &registry, &stream, network, &shutdown).await else { return Ok(()) };
+    let sought = Sought { network, from: settings.start, general };
+    let Some(start) = Start::find(&bus, &registry, &stream, &sought, &shutdown).await else { return Ok(()) };
 
     let (inbox, heard) = mpsc::channel(INBOX);
     let (offers, newest_offer) = watch::channel(None);
     let (states, newest_state) = watch::channel(None);
     let (progress, newest_progress) = watch::channel(Progress::default());
     let outlets = Outlets { offers, states, progress };
-    let learning =
-        Learning::new(settings, stream.clone(), pod.clone(), network, (device, precision), start, metrics.clone());
+    let learning = Learning::new(
+        settings,
+        stream.clone(),
+        pod.clone(),
+        network,
+        (device, precision),
+        start,
+        metrics.clone(),
+    );
     let until = shutdown.clone();
     let thread = tokio::task::spawn_blocking(move || learning.run(heard, &outlets, &until));
 

@@ -1,11 +1,13 @@
-//! Where a trainer begins: at its own last state, else at the live checkpoint, else at bicubic.
+//! Where a trainer begins: at what the stream has learned (its own last state, else the live checkpoint), at the
+//! general weights, or at bicubic.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bus::{Bus, BusError, Checkpoints};
 use proto::StreamName;
+use settings::StartFrom;
 use sr_model::{Device, Learner, LearnerState};
-use sr_net::Network;
+use sr_net::{Network, Weights};
 use telemetry::Shutdown;
 
 use crate::{
@@ -14,10 +16,23 @@ use crate::{
     state,
 };
 
+/// What the settings ask for.
+#[derive(Clone, Debug)]
+pub(crate) struct Sought {
+    pub(crate) network: Network,
+    pub(crate) from: StartFrom,
+    pub(crate) general: Option<Arc<Weights>>,
+}
+
 /// What was found.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Start {
     pub(crate) state: Option<LearnerState>,
+    /// What to begin with where there is no state.
+    pub(crate) weights: Option<Arc<Weights>>,
+    /// To fall back to.
+    pub(crate) general: Option<Arc<Weights>>,
+    /// To beat.
     pub(crate) live: Option<Live>,
 }
 
@@ -31,13 +46,15 @@ impl Start {
         bus: &Bus,
         registry: &Registry,
         stream: &StreamName,
-        network: Network,
+        sought: &Sought,
         shutdown: &Shutdown,
     ) -> Option<Self> {
+        let (network, from) = (sought.network, sought.from);
         loop {
             match stored_state(bus, stream).await {
                 Ok(bytes) => {
-                    let state = bytes.and_then(|bytes| read_state(&bytes, network));
+                    let state = bytes.filter(|_| from == StartFrom::Stream);
+                    let state = state.and_then(|bytes| read_state(&bytes, network));
                     // With a state of its own, what is live is good to know and not worth a wait.
                     let live = if state.is_some() {
                         live(registry, network).await
@@ -47,7 +64,10 @@ impl Start {
                             live = live_in_time(registry, network) => live,
                         }
                     };
-                    return Some(Self { state, live });
+                    let general = sought.general.clone().filter(|_| from != StartFrom::None);
+                    let learned = live.as_ref().filter(|_| from == StartFrom::Stream);
+                    let weights = learned.map(|live| Arc::clone(&live.weights)).or_else(|| general.clone());
+                    return Some(Self { state, weights, general, live });
                 }
                 Err(error) => tracing::warn!(%error, "cannot look for the last state; trying again"),
             }
@@ -68,12 +88,17 @@ impl Start {
                 Err(error) => tracing::warn!(%error, "the last state is not usable"),
             }
         }
-        if let Some(live) = &self.live {
-            tracing::info!(version = live.version, "starting from the live checkpoint");
-            return Learner::from_weights(&live.weights, seed, device);
+        match &self.weights {
+            Some(weights) => {
+                let live = self.live.as_ref().filter(|live| Arc::ptr_eq(&live.weights, weights));
+                tracing::info!(live_version = live.map(|live| live.version), "starting from weights");
+                Learner::from_weights(weights, seed, device)
+            }
+            None => {
+                tracing::info!("starting from bicubic");
+                Learner::from_bicubic(network, seed, device)
+            }
         }
-        tracing::info!("starting from bicubic");
-        Learner::from_bicubic(network, seed, device)
     }
 }
 

@@ -123,7 +123,7 @@ fn a_network_that_is_not_finite_starts_again_from_the_live_one() {
 fn a_trainer_that_keeps_losing_goes_on_from_what_beats_it() {
     let mut winner = learning(Start::default());
     live_through(&mut winner, 0..20, 5);
-    let live = Live { version: 9, weights: winner.learner.weights() };
+    let live = Live { version: 9, weights: Arc::new(winner.learner.weights()) };
     let mut loser = learning(Start::default());
     for loss in 1..=5 {
         assert!(!close(&loser.learner.weights(), &live.weights), "after {} losses", loss - 1);
@@ -138,6 +138,41 @@ fn a_state_goes_on_where_it_was_taken() {
     let mut first = learning(Start::default());
     live_through(&mut first, 0..20, 2);
     let state = state::decode(&state::encode(&first.learner.state())).unwrap();
-    let second = learning(Start { state: Some(state), live: None });
+    let second = learning(Start { state: Some(state), ..Start::default() });
     assert_eq!((second.learner.step(), second.learner.weights()), (first.learner.step(), first.learner.weights()));
+}
+
+#[test]
+fn a_trainer_that_sees_that_it_is_behind_the_live_weights_goes_on_from_them() {
+    let mut winner = learning(Start::default());
+    live_through(&mut winner, 0..20, 6);
+    let weights = Arc::new(winner.learner.weights());
+    for behind in [
+        Start { live: Some(Live { version: 9, weights: Arc::clone(&weights) }), ..Start::default() },
+        Start { general: Some(Arc::clone(&weights)), ..Start::default() },
+    ] {
+        let mut behind = learning(behind);
+        live_through(&mut behind, 0..20, 0);
+        for epoch in 1..=5 {
+            assert!(!close(&behind.learner.weights(), &weights), "after {} epochs", epoch - 1);
+            assert!(behind.end_epoch().is_none(), "bicubic is not worth an offer");
+        }
+        assert!(close(&behind.learner.weights(), &weights));
+    }
+}
+
+#[test]
+fn fine_tuning_begins_at_the_weights_and_does_not_get_worse() {
+    let mut general = learning(Start::default());
+    live_through(&mut general, 0..20, 6);
+    let weights = Arc::new(general.learner.weights());
+    let mut tuned = learning(Start { weights: Some(Arc::clone(&weights)), ..Start::default() });
+    assert!(close(&tuned.learner.weights(), &weights));
+    let to_come: Vec<_> = (80..96).map(example).collect();
+    let before_db = exam::psnr_db(Some(&weights), &to_come);
+    for tenths in [(40..46), (46..52), (52..58), (58..64)] {
+        live_through(&mut tuned, tenths.clone(), 2);
+        let after_db = exam::psnr_db(Some(&tuned.learner.weights()), &to_come);
+        assert!(after_db > before_db - 0.1, "{before_db:.2} dB, then {after_db:.2} dB at {tenths:?}");
+    }
 }

@@ -6,7 +6,7 @@ CLIP = clips/big-buck-bunny.mp4
 demo_options = --clip $(CLIP) $(if $(RUN_SECONDS),--seconds $(RUN_SECONDS)) $(DEMO)
 
 help: ## this text
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: ## install what building and running needs
 	@scripts/setup.sh
@@ -15,7 +15,7 @@ setup-tests: ## the same, and what the tests need
 	@scripts/setup.sh --tests
 
 build: setup ## all programs, release
-	cargo build --locked --release --workspace --bins
+	cargo build --locked --release --workspace --exclude control-plane --bins
 
 print-bin: ## the folder that `make build` puts the programs into
 	@echo $(bin)
@@ -40,10 +40,13 @@ deny: setup-tests ## licences, bans and sources of all dependencies
 fuzz: setup ## every fuzz target for FUZZ_SECONDS (default 30); needs a nightly toolchain and cargo-fuzz
 	@scripts/fuzz.sh
 
-bench: build ## all benchmarks, as one table
-	@scripts/bench.sh
+bench: build ## benchmarks of the data plane, as one table
+	@scripts/bench.sh --workspace --exclude operator --exclude control-plane
+
+bench-operator: setup-tests ## benchmarks of the control plane, against a real API server, as one table
+	@scripts/bench.sh --package operator --package control-plane
 
 clean: ## remove what was built; the cache folder stays
 	cargo clean
 
-.PHONY: help setup setup-tests build print-bin demo test check format clippy deny fuzz bench clean
+.PHONY: help setup setup-tests build print-bin demo test check format clippy deny fuzz bench bench-operator clean

@@ -55,7 +55,7 @@ pub(crate) fn measure(recording: &Recording, folder: &Path, keep: bool) -> anyho
     };
 
     progress.begin("comparing pictures");
-    let due = timeline::due_frames(&sent);
+    let due = timeline::due_frames(&sent, both.lap.clone());
     let pass = Pass::open(recording, folder, &sent, both, keep)?;
     let (width, height) = pass.size();
     let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -140,3 +140,6 @@ fn uplink_kbps(seconds: &[UplinkBytes]) -> Uplink {
         [kbps(|bytes| bytes.video), kbps(|bytes| bytes.patches), kbps(|bytes| bytes.audio), kbps(|bytes| bytes.other)];
     Uplink { video, patches, audio, other, total: video + patches + audio + other }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 pub(crate) mod overhead;
 mod rate;
 
-use std::{collections::BTreeSet, thread};
+use std::{collections::BTreeSet, ops::Range, thread};
 
 use anyhow::Context;
 use media::{AccessUnit, Encoder, EncoderSettings};
@@ -48,6 +48,8 @@ pub(crate) struct Rival {
 pub(crate) struct BothRivals {
     pub(crate) direct: Rival,
     pub(crate) bicubic_full: Rival,
+    /// The clip's indices, where it was repeated
+    pub(crate) lap: Option<Range<u64>>,
 }
 
 /// Codes both, each at the rate that fills the budget.
@@ -57,17 +59,25 @@ pub(crate) fn code(published: &Published<'_>, progress: &Progress) -> anyhow::Re
         let direct = scope.spawn(|| fill_budget(published, 1, progress).context("coding the rival `direct`"));
         let full = fill_budget(published, scale, progress).context("coding the rival `bicubic_full`");
         let direct = direct.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        Ok(BothRivals { direct: direct?, bicubic_full: full? })
+        let ((direct, lap), (bicubic_full, _)) = (direct?, full?);
+        Ok(BothRivals { direct, bicubic_full, lap })
     })
 }
 
-/// `shrink`: how much smaller than the clip the rival is.
-fn fill_budget(published: &Published<'_>, shrink: usize, progress: &Progress) -> anyhow::Result<Rival> {
+/// `shrink`: how much smaller than the clip the rival is. The clip's indices come along.
+fn fill_budget(
+    published: &Published<'_>,
+    shrink: usize,
+    progress: &Progress,
+) -> anyhow::Result<(Rival, Option<Range<u64>>)> {
     let seconds = f64::from(published.conditions.seconds);
     let mut search = RateSearch::new(published.budget_bytes, seconds);
     let mut best: Option<(Try, Vec<AccessUnit>)> = None;
+    let mut lap = None;
     while let Some(set_kbps) = search.next() {
-        let units = encode(published, shrink, set_kbps, progress)?;
+        let mut clip = Clip::open(published.conditions)?;
+        let units = encode(published, &mut clip, shrink, set_kbps, progress)?;
+        lap = clip.lap();
         let bytes = units.iter().map(|unit| udp_bytes(unit, published.overhead_bytes_a_packet)).sum();
         let tried = Try { set_kbps, bytes };
         search.record(tried);
@@ -78,23 +88,23 @@ fn fill_budget(published: &Published<'_>, shrink: usize, progress: &Progress) ->
     let (Try { set_kbps, bytes }, units) = best.context("no rate was tried")?;
     let kbps = |bytes: f64| bytes * 8.0 / 1000.0 / seconds;
     let rate = RivalRate { set_kbps, video_kbps: kbps(bytes), total_kbps: kbps(bytes + published.besides_bytes) };
-    Ok(Rival { units, rate })
+    Ok((Rival { units, rate }, lap))
 }
 
 fn encode(
     published: &Published<'_>,
+    clip: &mut Clip,
     shrink: usize,
     set_kbps: u32,
     progress: &Progress,
 ) -> anyhow::Result<Vec<AccessUnit>> {
-    let mut clip = Clip::open(published.conditions)?;
     let (width, height) = clip.size();
     let coder = &published.conditions.publisher_encoder;
     let mut encoder = Encoder::open(&EncoderSettings {
         encoder: coder.encoder.clone(),
         width: width / shrink,
         height: height / shrink,
-        frame_rate: clip::published_frame_rate(published.conditions)?,
+        frame_rate: coder.frame_rate.map_or_else(|| clip::published_frame_rate(published.conditions), Ok)?,
         bitrate_kbps: set_kbps,
         preset: coder.preset.clone(),
         threads: coder.threads,

@@ -1,8 +1,9 @@
 //! The clip again, as the publisher read it: what every measurement refers to.
 
+use std::{ops::Range, time::Duration};
+
 use anyhow::{Context, bail, ensure};
 use media::{Picture, Source, SourceItem, SourceOptions};
-use std::time::Duration;
 
 use super::super::recording::Conditions;
 
@@ -12,7 +13,9 @@ pub(crate) struct Clip {
     source: Source,
     scale: usize,
     size: (usize, usize),
+    first_index: Option<u64>,
     last_index: Option<u64>,
+    lap: Option<Range<u64>>,
 }
 
 impl Clip {
@@ -22,12 +25,24 @@ impl Clip {
         let scale = usize::from(conditions.scale);
         let unit = 2 * scale;
         let (width, height) = source.size();
-        Ok(Self { source, scale, size: (width / unit * unit, height / unit * unit), last_index: None })
+        Ok(Self {
+            source,
+            scale,
+            size: (width / unit * unit, height / unit * unit),
+            first_index: None,
+            last_index: None,
+            lap: None,
+        })
     }
 
     /// Of the frames that are given.
     pub(crate) fn size(&self) -> (usize, usize) {
         self.size
+    }
+
+    /// The indices that are repeated; known once the clip has begun again.
+    pub(crate) fn lap(&self) -> Option<Range<u64>> {
+        self.lap.clone()
     }
 
     /// The next frame of this index; the clip begins again at its end.
@@ -38,8 +53,12 @@ impl Clip {
                 bail!("the clip has no frame {index}")
             };
             let SourceItem::Video { index: read, picture, .. } = item else { continue };
-            beginnings += u32::from(self.last_index.replace(read).is_some_and(|last| read <= last));
-            ensure!(beginnings < 2, "the clip has no frame {index}");
+            let first = *self.first_index.get_or_insert(read);
+            if let Some(last) = self.last_index.replace(read).filter(|last| read <= *last) {
+                self.lap = Some(first..last + 1);
+                beginnings += 1;
+                ensure!(beginnings < 2, "the clip has no frame {index}");
+            }
             if read == index {
                 let picture = picture.crop_for_scale(self.scale);
                 let size = (picture.width(), picture.height());

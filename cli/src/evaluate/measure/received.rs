@@ -7,13 +7,10 @@ use std::{
 };
 
 use media::{Decoder, Picture};
-use rtp::{Assembled, Assembler, AssemblerOutput};
+use rtp::{Assembled, Assembler, AssemblerOutput, Unwrap16};
 
 use super::super::recording::SentFrame;
 use crate::rtpdump::{self, ArrivedPacket};
-
-/// Later packets that are waited for a missing one, as `acuity watch` does.
-const REORDER_PACKETS: usize = 64;
 
 /// Index of a frame sent by its RTP timestamp.
 pub(crate) type Sent = HashMap<u32, usize>;
@@ -91,6 +88,7 @@ pub(crate) fn keyframes(packets: Vec<ArrivedPacket>, sent: &Sent) -> BTreeSet<us
 struct Units {
     packets: vec::IntoIter<ArrivedPacket>,
     assembler: Assembler,
+    ssrc: Option<u32>,
     arrived_unix_us: u64,
 }
 
@@ -101,7 +99,8 @@ enum Unit {
 
 impl Units {
     fn of(packets: Vec<ArrivedPacket>) -> Self {
-        Self { packets: packets.into_iter(), assembler: Assembler::new(REORDER_PACKETS), arrived_unix_us: 0 }
+        let packets = in_order(packets).into_iter();
+        Self { packets, assembler: in_order_assembler(), ssrc: None, arrived_unix_us: 0 }
     }
 }
 
@@ -117,16 +116,83 @@ impl Iterator for Units {
                 Some(AssemblerOutput::Lost { .. }) => return Some(Unit::Lost),
                 None => {
                     let ArrivedPacket { arrived_unix_us, packet } = self.packets.next()?;
+                    let another_session = self.ssrc.replace(packet.ssrc).is_some_and(|before| before != packet.ssrc);
+                    if another_session {
+                        self.assembler = in_order_assembler();
+                    }
                     self.arrived_unix_us = arrived_unix_us;
                     self.assembler.push(packet.sequence, packet.timestamp, packet.marker, &packet.payload);
+                    if another_session {
+                        return Some(Unit::Lost);
+                    }
                 }
             }
         }
     }
 }
 
+/// What is missing behind a packet does not come any more.
+fn in_order_assembler() -> Assembler {
+    Assembler::new(1)
+}
+
+/// The packets of each session in the order they were sent, as a viewer has them that waits for what comes late and for
+/// nothing else: a packet arrives no earlier than those before it.
+fn in_order(packets: Vec<ArrivedPacket>) -> Vec<ArrivedPacket> {
+    let mut ordered = Vec::with_capacity(packets.len());
+    for session in packets.chunk_by(|a, b| a.packet.ssrc == b.packet.ssrc) {
+        let mut unwrap = Unwrap16::default();
+        let mut session: Vec<_> =
+            session.iter().map(|packet| (unwrap.unwrap(packet.packet.sequence), packet.clone())).collect();
+        session.sort_by_key(|(sequence, _)| *sequence);
+        session.dedup_by_key(|(sequence, _)| *sequence);
+        let mut newest = 0;
+        ordered.extend(session.into_iter().map(|(_, packet)| {
+            newest = packet.arrived_unix_us.max(newest);
+            ArrivedPacket { arrived_unix_us: newest, ..packet }
+        }));
+    }
+    ordered
+}
+
 /// The RTP timestamp that was unwrapped.
 #[expect(clippy::cast_possible_truncation, reason = "the low 32 bits are what is meant")]
 fn low_bits(timestamp: u64) -> u32 {
     timestamp as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::rtpdump::RtpPacket;
+
+    fn packet(ssrc: u32, sequence: u16, arrived_unix_us: u64) -> ArrivedPacket {
+        let payload = Bytes::from_static(&[0x41, 0x9a, 1]);
+        let timestamp = u32::from(sequence) * 3000;
+        let packet = RtpPacket { payload_type: 102, marker: true, sequence, timestamp, ssrc, payload };
+        ArrivedPacket { arrived_unix_us, packet }
+    }
+
+    fn order(packets: Vec<ArrivedPacket>) -> Vec<(u16, u64)> {
+        in_order(packets).iter().map(|packet| (packet.packet.sequence, packet.arrived_unix_us)).collect()
+    }
+
+    #[test]
+    fn what_came_late_holds_up_what_was_sent_after_it() {
+        let packets = vec![packet(1, 65_534, 10), packet(1, 0, 30), packet(1, 65_535, 50), packet(1, 65_535, 51)];
+        assert_eq!(order(packets), [(65_534, 10), (65_535, 50), (0, 50)]);
+        assert_eq!(order(vec![packet(1, 9, 10), packet(2, 5, 20), packet(2, 4, 30)]), [(9, 10), (4, 30), (5, 30)]);
+    }
+
+    #[test]
+    fn what_never_came_is_lost_at_once() {
+        let packets = vec![packet(1, 1, 10), packet(1, 3, 30), packet(2, 50, 60)];
+        let units = Units::of(packets).map(|unit| match unit {
+            Unit::Frame { arrived_unix_us, .. } => arrived_unix_us,
+            Unit::Lost => 0,
+        });
+        assert_eq!(units.collect::<Vec<_>>(), [10, 0, 30, 0, 60]);
+    }
 }

@@ -1,5 +1,7 @@
 //! The frames that were due: those sent, and those of the clip between them that were not.
 
+use std::ops::Range;
+
 use super::super::recording::{SentFrame, VIDEO_CLOCK_RATE};
 
 /// A frame of the clip at its time.
@@ -19,14 +21,15 @@ impl DueFrame {
     }
 }
 
-/// All frames that viewers should have seen from the first one sent to the last.
-pub(crate) fn due_frames(sent: &[SentFrame]) -> Vec<DueFrame> {
+/// All frames that viewers should have seen from the first one sent to the last. `lap`: the indices of the clip, where it
+/// was repeated.
+pub(crate) fn due_frames(sent: &[SentFrame], lap: Option<Range<u64>>) -> Vec<DueFrame> {
     let interval = usual_interval(sent);
-    let clip_frames = sent.iter().map(|frame| frame.clip_frame_index + 1).max().unwrap_or(1);
+    let lap = lap.unwrap_or(0..u64::MAX);
     let mut due = Vec::with_capacity(sent.len());
     for (index, frame) in sent.iter().enumerate() {
         if let Some(before) = index.checked_sub(1).map(|before| &sent[before]) {
-            due.extend(left_out(before, frame, interval, clip_frames));
+            due.extend(left_out(before, frame, interval, &lap));
         }
         due.push(DueFrame { ticks: frame.ticks, clip_frame_index: frame.clip_frame_index, sent: Some(index) });
     }
@@ -41,23 +44,18 @@ pub(crate) fn usual_interval(sent: &[SentFrame]) -> u64 {
 }
 
 /// Frames between two that were sent, evenly: as many as their time has room for and the clip has there.
-fn left_out(
-    before: &SentFrame,
-    after: &SentFrame,
-    interval: u64,
-    clip_frames: u64,
-) -> impl Iterator<Item = DueFrame> + use<> {
+fn left_out(before: &SentFrame, after: &SentFrame, interval: u64, lap: &Range<u64>) -> Vec<DueFrame> {
+    let (first, last) = (before.clip_frame_index, after.clip_frame_index);
     let ticks = after.ticks.saturating_sub(before.ticks);
-    // the clip began again where its index falls
-    let lap = if after.clip_frame_index <= before.clip_frame_index { clip_frames } else { 0 };
-    let steps = after.clip_frame_index + lap - before.clip_frame_index;
+    // The clip began again where its index falls.
+    let steps = if last > first { last - first } else { lap.end.saturating_sub(first) + last - lap.start };
     let parts = ((ticks + interval / 2) / interval).min(steps).max(1);
-    let before = *before;
-    (1..parts).map(move |part| DueFrame {
-        ticks: before.ticks + ticks * part / parts,
-        clip_frame_index: (before.clip_frame_index + steps * part / parts) % clip_frames,
-        sent: None,
-    })
+    let place = |part: u64| {
+        let index = first + steps * part / parts;
+        let index = if index < lap.end { index } else { index - lap.end + lap.start };
+        DueFrame { ticks: before.ticks + ticks * part / parts, clip_frame_index: index, sent: None }
+    };
+    (1..parts).map(place).collect()
 }
 
 #[cfg(test)]
@@ -76,6 +74,13 @@ mod tests {
     }
 
     #[test]
+    fn a_clip_that_begins_in_its_middle_is_repeated_from_there() {
+        let due = due_frames(&sent(&[(0, 28), (1, 29), (2, 20), (4, 22), (5, 23)]), Some(20..30));
+        let indices: Vec<_> = due.iter().map(|due| due.clip_frame_index).collect();
+        assert_eq!(indices, [28, 29, 20, 21, 22, 23]);
+    }
+
+    #[test]
     fn frames_left_out_are_due_at_their_time() {
         for (frames, expected) in [
             (vec![(0, 0), (1, 1), (2, 2)], vec![]),
@@ -83,16 +88,17 @@ mod tests {
             // a clip of its own pace: nothing is there between
             (vec![(0, 0), (1, 1), (4, 2), (5, 3)], vec![]),
             // every other frame is what was asked for
-            (vec![(0, 0), (1, 2), (2, 4), (4, 8)], vec![(3, 6)]),
+            (vec![(0, 0), (1, 2), (2, 4), (4, 2), (5, 4)], vec![(3, 0)]),
             // three of four
-            (vec![(0, 0), (1, 1), (2, 3), (3, 4), (4, 5), (5, 7)], vec![]),
+            (vec![(0, 0), (1, 1), (2, 3), (3, 4), (4, 5)], vec![]),
             // over the end of a clip of six
-            (vec![(0, 4), (1, 5), (2, 0), (3, 1), (4, 2), (5, 3), (6, 4), (8, 0)], vec![(7, 5)]),
-            (vec![(0, 5), (1, 6), (2, 7), (4, 1)], vec![(3, 0)]),
+            (vec![(0, 3), (1, 4), (3, 0), (4, 1)], vec![(2, 5)]),
+            (vec![(0, 4), (1, 5), (3, 1), (4, 2)], vec![(2, 0)]),
+            (vec![(0, 3), (1, 4), (4, 1), (5, 2), (6, 3), (7, 4)], vec![(2, 5), (3, 0)]),
             (vec![(0, 0)], vec![]),
             (vec![], vec![]),
         ] {
-            let due = due_frames(&sent(&frames));
+            let due = due_frames(&sent(&frames), Some(0..6));
             let added = due.iter().filter(|due| due.sent.is_none());
             let added: Vec<_> = added.map(|due| (due.ticks / 3000, due.clip_frame_index)).collect();
             assert_eq!(added, expected, "{frames:?}");

@@ -1,0 +1,157 @@
+//! Several streams, too few trainers.
+
+use crds::conditions::ScalingLimited;
+use proptest::prelude::*;
+
+use super::world::World;
+
+fn spent(world: &World) -> u32 {
+    world.streams.iter().map(|stream| stream.alive() * stream.spec.cost).sum()
+}
+
+/// Seconds that each stream's trainers worked, over `seconds`.
+fn served(world: &mut World, seconds: u32) -> Vec<u32> {
+    world.step_seconds = 5;
+    let mut served = vec![0; world.streams.len()];
+    for _ in 0..seconds / 5 {
+        world.step();
+        for (sum, stream) in served.iter_mut().zip(&world.streams) {
+            *sum += 5 * stream.alive();
+        }
+    }
+    served
+}
+
+#[test]
+fn a_newcomer_gets_its_share_from_who_has_more() {
+    let mut world = World::new(2, Some(2));
+    world.streams[0].says.steps_per_second = 15;
+    world.streams[1].media_node.as_mut().unwrap().publishing = false;
+    world.run(60);
+    assert_eq!(world.streams[0].alive(), 2);
+    world.streams[1].media_node.as_mut().unwrap().publishing = true;
+    world.run(5);
+    assert_eq!(world.streams[1].alive(), 0, "not at once");
+    assert_eq!(world.streams[1].decision.as_ref().unwrap().limited.reason, ScalingLimited::Budget);
+    let waited = (6..60).find(|_| {
+        world.step();
+        world.streams[1].alive() == 1
+    });
+    assert!(waited.is_some_and(|seconds| seconds <= 20), "{waited:?}");
+    let changes = (0..1800).filter(|_| {
+        world.step();
+        world.streams.iter().any(|stream| stream.decision.as_ref().unwrap().event.is_some())
+    });
+    assert_eq!(changes.count(), 0, "then all stays as it is");
+}
+
+#[test]
+fn what_cannot_be_shared_goes_round() {
+    let mut world = World::new(3, Some(1));
+    let served = served(&mut world, 3 * 3600);
+    for seconds in &served {
+        assert!((3000..=4200).contains(seconds), "{served:?}");
+    }
+}
+
+#[test]
+fn turns_go_by_weight() {
+    let mut world = World::new(2, Some(1));
+    world.streams[0].spec.weight = 30;
+    let served = served(&mut world, 4 * 3600);
+    let ratio = f64::from(served[0]) / f64::from(served[1]);
+    assert!((2.5..=3.5).contains(&ratio), "{served:?}");
+}
+
+#[test]
+fn a_trainer_that_takes_four_gets_its_turn_among_those_that_take_one() {
+    let mut world = World::new(5, Some(4));
+    world.streams[0].spec.cost = 4;
+    let served = served(&mut world, 4 * 3600);
+    assert!(served[0] > 600, "{served:?}");
+    assert!(served[1..].iter().all(|seconds| *seconds > 4 * 1800), "{served:?}");
+}
+
+#[test]
+fn one_that_takes_more_than_there_is_is_told_so_and_hinders_nobody() {
+    let mut world = World::new(2, Some(2));
+    world.streams[0].spec.cost = 3;
+    world.run(100);
+    assert_eq!(world.decision().limited.reason, ScalingLimited::BudgetTooSmall);
+    assert_eq!((world.streams[0].alive(), world.streams[1].alive()), (0, 1));
+}
+
+#[test]
+fn a_stream_that_is_deleted_leaves_its_trainers_to_others() {
+    let mut world = World::new(2, Some(1));
+    world.run(30);
+    let waiting = usize::from(world.streams[0].alive() == 1);
+    let gone = world.streams.remove(1 - waiting);
+    world.scaler.forget(&gone.name, world.now);
+    assert!(world.scaler.take_triggered().contains(&world.streams[0].name));
+    world.run(2);
+    assert_eq!(world.streams[0].alive(), 1);
+}
+
+#[derive(Clone, Debug)]
+struct Wisher {
+    weight: u32,
+    cost: u32,
+    steps_per_second: u32,
+}
+
+fn wishers() -> impl Strategy<Value = Vec<Wisher>> {
+    let wisher = (1..10u32, 1..3u32, prop_oneof![Just(60u32), Just(15)])
+        .prop_map(|(weight, cost, steps_per_second)| Wisher { weight, cost, steps_per_second });
+    proptest::collection::vec(wisher, 2..6)
+}
+
+fn contended(wishers: &[Wisher], budget: u32) -> World {
+    let mut world = World::new(wishers.len(), Some(budget));
+    for (stream, wisher) in world.streams.iter_mut().zip(wishers) {
+        stream.spec.weight = wisher.weight;
+        stream.spec.cost = wisher.cost;
+        stream.says.steps_per_second = wisher.steps_per_second;
+    }
+    world
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn whoever_wishes_is_served_in_the_end(wishers in wishers(), budget in 2..6u32) {
+        let mut world = contended(&wishers, budget);
+        let served = served(&mut world, 8 * 3600);
+        prop_assert!(served.iter().all(|seconds| *seconds > 0), "{served:?}");
+        prop_assert!(spent(&world) <= budget);
+    }
+
+    #[test]
+    fn a_trainer_that_came_stays_a_while(wishers in wishers(), budget in 2..6u32) {
+        let mut world = contended(&wishers, budget);
+        world.run(600);
+        let mut events = 0;
+        world.step_seconds = 5;
+        for _ in 0..720 {
+            world.step();
+            let changed = |stream: &&super::world::Stream| stream.decision.as_ref().is_some_and(|one| one.event.is_some());
+            events += world.streams.iter().filter(changed).count();
+        }
+        // Each turn is two changes, or more where one that takes two makes room for two.
+        let turns_of_a_minute = 60 * budget as usize;
+        prop_assert!(events <= 3 * turns_of_a_minute, "{events} changes in an hour");
+    }
+
+    #[test]
+    fn more_weight_is_no_less_service(wishers in wishers(), budget in 2..6u32) {
+        let mut world = contended(&wishers, budget);
+        let before = served(&mut world, 4 * 3600)[0];
+        let mut heavier = wishers.clone();
+        heavier[0].weight *= 2;
+        let mut world = contended(&heavier, budget);
+        let after = served(&mut world, 4 * 3600)[0];
+        // A turn more or less, for where the end of the time falls.
+        prop_assert!(after + 600 >= before, "{before} s, and {after} s with twice the weight");
+    }
+}

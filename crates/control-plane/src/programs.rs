@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 /// Names a folder with the programs to use instead.
 pub const PROGRAMS_VARIABLE: &str = "ACUITY_KUBERNETES";
 
-/// What the programs are built from. `scripts/setup/kubernetes.sh` names their folder by the hash of these files, too.
+/// What the programs are built from. `scripts/setup/go-programs.sh` names their folder by the hash of these files, too.
 const RECIPE: [&[u8]; 3] = [
     include_bytes!("../../../tools/kubernetes/build.sh"),
     include_bytes!("../../../tools/kubernetes/go.mod"),

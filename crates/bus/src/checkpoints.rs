@@ -102,9 +102,24 @@ impl Bus {
         Ok(Some(bytes))
     }
 
+    /// The names of everything stored of `stream`.
+    pub(crate) async fn objects_of(&self, stream: &StreamName) -> Result<Vec<String>, BusError> {
+        let doing = "listing stored objects";
+        let prefix = format!("{stream}/");
+        let objects = self.checkpoint_store().await?.list().await.map_err(|error| unavailable(doing, error))?;
+        let names = objects.try_filter_map(|info| {
+            let name = Some(info.name).filter(|name| name.starts_with(&prefix));
+            async move { Ok(name) }
+        });
+        match tokio::time::timeout(LIST_TIMEOUT, names.try_collect()).await {
+            Ok(listed) => listed.map_err(|error| unavailable(doing, error)),
+            Err(elapsed) => Err(unavailable(doing, elapsed)),
+        }
+    }
+
     /// Removes an object without trace. The library's own `delete` leaves a mark for each name, and names are never
     /// used again here.
-    async fn remove_object(&self, name: &str) -> Result<(), BusError> {
+    pub(crate) async fn remove_object(&self, name: &str) -> Result<(), BusError> {
         let doing = format!("removing {name}");
         let info: ObjectInfo = match self.checkpoint_store().await?.info(name).await {
             Ok(info) => info,
@@ -202,17 +217,9 @@ impl Checkpoints {
     }
 
     async fn list(&self) -> Result<BTreeSet<u64>, BusError> {
-        let doing = "listing checkpoints";
         let prefix = format!("{}/", self.stream);
-        let objects = self.bus.checkpoint_store().await?.list().await.map_err(|error| unavailable(doing, error))?;
-        let versions = objects.try_filter_map(|info| {
-            let version: Option<u64> = info.name.strip_prefix(&prefix).and_then(|version| version.parse().ok());
-            async move { Ok(version) }
-        });
-        match tokio::time::timeout(LIST_TIMEOUT, versions.try_collect()).await {
-            Ok(listed) => listed.map_err(|error| unavailable(doing, error)),
-            Err(elapsed) => Err(unavailable(doing, elapsed)),
-        }
+        let names = self.bus.objects_of(&self.stream).await?;
+        Ok(names.iter().filter_map(|name| name.strip_prefix(&prefix)?.parse().ok()).collect())
     }
 
     /// What cannot be removed now is tried again with the next one.

@@ -5,6 +5,7 @@
 
 mod checkpoints;
 mod connect;
+mod deletion;
 mod names;
 mod patches;
 mod permissions;
@@ -15,4 +16,4 @@ pub use checkpoints::Checkpoints;
 pub use connect::{Bus, BusError};
 pub use patches::{PatchConsumer, ReceivedPatch};
 pub use permissions::{Permissions, Role, permissions, user_name};
-pub use reports::{ReportKey, ReportRole};
+pub use reports::{Heard, ReportKey, ReportRole};

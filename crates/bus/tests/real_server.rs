@@ -8,7 +8,7 @@ use std::{
 };
 
 use bus::{
-    Bus, BusError, Checkpoints, ReportKey, ReportRole, Role, permissions,
+    Bus, BusError, Checkpoints, Heard, ReportKey, ReportRole, Role, permissions,
     server::{NatsServer, ServerConfig, User},
     user_name,
 };
@@ -233,6 +233,36 @@ async fn a_watcher_of_reports_sees_the_newest_then_each_change() {
 }
 
 #[tokio::test]
+async fn a_listener_is_told_of_rubbish_and_when_it_has_heard_everything() {
+    let nats = Nats::start(Vec::new());
+    let bus = nats.bus().await;
+    let mut of_none = bus.hear_reports(None).await.unwrap();
+    assert_eq!(of_none.next().await, Some(Heard::Complete), "an empty bucket is heard at once");
+
+    for pod in ["one", "two"] {
+        bus.put_report(&demo(), pod, report::Role::Trainer(TrainerReport::default())).await.unwrap();
+    }
+    let raw = async_nats::jetstream::new(async_nats::connect(nats.server.url()).await.unwrap());
+    let store = raw.get_key_value("acuity_reports").await.unwrap();
+    for (key, value) in [
+        ("default.demo.trainer.three", Bytes::from_static(b"\xff\xff")),
+        ("default.demo.enhancer.four", store.get("default.demo.trainer.one").await.unwrap().unwrap()),
+        ("nonsense", Bytes::new()),
+        ("Default.demo.cook.five", Bytes::new()),
+    ] {
+        store.put(key, value).await.unwrap();
+    }
+    let heard: Vec<_> = bus.hear_reports(None).await.unwrap().take(7).collect().await;
+    let pods: Vec<_> = heard
+        .iter()
+        .filter_map(|heard| if let Heard::Report(key, _) = heard { Some(key.pod.as_str()) } else { None })
+        .collect();
+    assert_eq!(pods, ["one", "two"]);
+    assert_eq!(heard[2..6], [Heard::Malformed, Heard::Malformed, Heard::Malformed, Heard::Malformed]);
+    assert_eq!(heard[6], Heard::Complete);
+}
+
+#[tokio::test]
 async fn ensure_never_changes_what_is_there() {
     let nats = Nats::start(Vec::new());
     let raw = async_nats::jetstream::new(async_nats::connect(nats.server.url()).await.unwrap());
@@ -372,4 +402,39 @@ async fn a_credentials_file_without_a_password_is_a_fault_of_the_configuration()
         let refused = Bus::connect("nats://127.0.0.1:1", Some(&file), "test").await;
         assert!(matches!(refused, Err(BusError::Configuration(_))), "{refused:?}");
     }
+}
+
+#[tokio::test]
+async fn a_deleted_stream_leaves_nothing_and_takes_nothing_of_others() {
+    let nats = Nats::start(users(None));
+    let (bus, operator) = (nats.bus_of(Role::Trainer, None).await, nats.bus_of(Role::Operator, None).await);
+    let media_node = nats.bus_of(Role::MediaNode, None).await;
+    let (gone, stays) = (demo(), StreamName::new("default", "demo-2").unwrap());
+    operator.delete_stream(&gone).await.unwrap();
+    for stream in [&gone, &stays] {
+        media_node.publish_patch(stream, &format!("{stream}:1"), &patch(stream, 1)).await.unwrap();
+        media_node.put_report(stream, "pod", report::Role::MediaNode(MediaNodeReport::default())).await.unwrap();
+        let checkpoints = media_node.checkpoints(stream).await.unwrap();
+        checkpoints.put(&checkpoint(1)).await.unwrap();
+        checkpoints.put_pin(Some(1)).await.unwrap();
+        bus.checkpoints(stream).await.unwrap().put_trainer_state(Bytes::from_static(b"state")).await.unwrap();
+        bus.consume_patches(stream).await.unwrap();
+    }
+    operator.delete_stream(&gone).await.unwrap();
+
+    let left = async |stream: &StreamName| {
+        let checkpoints = operator.checkpoints(stream).await.unwrap();
+        let watched = operator.watch_reports(Some(stream)).await.unwrap();
+        let reports = tokio::time::timeout(Duration::from_millis(300), watched.take(1).count()).await.unwrap_or(0);
+        (
+            operator.patch_backlog(stream).await.unwrap(),
+            reports,
+            checkpoints.versions().await.unwrap().len(),
+            checkpoints.pin().await.unwrap(),
+            checkpoints.trainer_state().await.unwrap().is_some(),
+        )
+    };
+    assert_eq!(left(&gone).await, (0, 0, 0, None, false));
+    assert_eq!(left(&stays).await, (1, 1, 1, Some(1), true));
+    operator.delete_stream(&gone).await.unwrap();
 }

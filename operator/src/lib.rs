@@ -1,1 +1,38 @@
 //! Reconciles `LiveStream`s.
+//!
+//! ```text
+//! watches → stores → observe → desired → changes → apply → status
+//!                    └────────── pure ──────────┘  (IO)    (pure)
+//! ```
+
+pub mod addresses;
+mod apply;
+pub mod autoscaling;
+mod changes;
+pub mod client;
+mod context;
+mod controller;
+mod desired;
+mod events;
+mod memory;
+mod metrics;
+pub mod names;
+mod observe;
+mod options;
+pub mod ports;
+mod queue;
+mod reconcile;
+mod run;
+mod status;
+mod stores;
+pub mod views;
+mod watches;
+
+pub use context::{Context, Credentials};
+pub use controller::{Finished, Operator};
+pub use events::Events;
+pub use metrics::{Label, Metrics};
+pub use options::{Images, Nats, Options, PullPolicy};
+pub use run::{drive, run};
+pub use stores::{Kind, Watched};
+pub use watches::watch;

@@ -1,0 +1,186 @@
+//! Carries changes out. Each is meant for one object, by UID and version, and does no harm when it is done twice.
+
+mod refusal;
+mod requests;
+
+use crds::LiveStream;
+use futures::future::join_all;
+use k8s_openapi::api::{
+    core::v1::{Pod, Secret, Service},
+    networking::v1::Ingress,
+};
+use kube::{Api, ResourceExt, runtime::watcher::Event};
+use proto::StreamName;
+
+use crate::{
+    changes::{Change, Changes, Known, Removal},
+    context::Context,
+    memory::{Refusal, RefusalReason},
+    names::PodName,
+    stores::{Kind, Watched},
+};
+use requests::Answer;
+
+/// What became of the changes.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// Versions that writes gave.
+    pub written: Vec<(Kind, u64)>,
+    /// What was found instead of what the watches had shown.
+    pub corrections: Vec<Watched>,
+    /// Pods that ended or were refused.
+    pub setbacks: Vec<(PodName, Refusal)>,
+    /// Other objects: refused, or (`None`) no longer so.
+    pub refused: Vec<(String, Option<Refusal>)>,
+    /// The rest is to be tried again.
+    pub failure: Option<Failure>,
+}
+
+/// Why something is to be tried again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// What was seen is old; newer has been looked up.
+    #[error("{0} has changed meanwhile")]
+    Outdated(String),
+    #[error("{doing}")]
+    Request { doing: String, source: Box<kube::Error> },
+}
+
+impl Failure {
+    /// For a counter: one of few words.
+    #[must_use]
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Outdated(_) => "Outdated".to_owned(),
+            Self::Request { source, .. } => match &**source {
+                kube::Error::Api(status) if !status.reason.is_empty() => status.reason.clone(),
+                kube::Error::Api(status) => status.code.to_string(),
+                _ => "Unreachable".to_owned(),
+            },
+        }
+    }
+}
+
+/// Pods first, everything of one group at the same time.
+pub(crate) async fn apply(context: &Context, stream: &LiveStream, name: &StreamName, changes: Changes) -> Outcome {
+    let shell = Shell { context, stream, name };
+    let mut outcome = Outcome::default();
+    for group in [changes.pods, changes.rest] {
+        for done in join_all(group.into_iter().map(|change| shell.carry_out(change))).await {
+            outcome.add(done);
+        }
+    }
+    outcome
+}
+
+struct Shell<'a> {
+    context: &'a Context,
+    stream: &'a LiveStream,
+    name: &'a StreamName,
+}
+
+/// What became of one change.
+struct Done {
+    stream: StreamName,
+    kind: Kind,
+    name: String,
+    pod: Option<PodName>,
+    setback: Option<Refusal>,
+    answer: Result<Answer, Failure>,
+}
+
+impl Outcome {
+    fn add(&mut self, done: Done) {
+        let refusal = match done.answer {
+            Ok(Answer::Written(version)) => {
+                self.written.extend(version.map(|version| (done.kind, version)));
+                None
+            }
+            Ok(Answer::Found(watched)) => {
+                self.corrections.push(watched);
+                self.failure.get_or_insert(Failure::Outdated(done.name.clone()));
+                return;
+            }
+            Ok(Answer::Gone(uid)) => {
+                let gone =
+                    uid.map(|uid| Watched::Gone { kind: done.kind, stream: done.stream, name: done.name.clone(), uid });
+                self.corrections.extend(gone);
+                self.failure.get_or_insert(Failure::Outdated(done.name));
+                return;
+            }
+            Ok(Answer::Refused(refusal)) => Some(refusal),
+            Err(failure) => {
+                self.failure = Some(failure);
+                return;
+            }
+        };
+        match done.pod {
+            Some(pod) => self.setbacks.extend(refusal.or(done.setback).map(|why| (pod, why))),
+            None => self.refused.push((done.name, refusal)),
+        }
+    }
+}
+
+impl Shell<'_> {
+    async fn carry_out(&self, change: Change) -> Done {
+        let (kind, name, pod, setback) = subject(&change, self.name);
+        let answer = match change {
+            Change::CreatePod(_, pod) => self.create(&self.api::<Pod>(), &pod, Watched::pod).await,
+            Change::DeletePod { known, why, .. } => {
+                self.delete(&self.api::<Pod>(), &known, why == Removal::Stuck, Watched::pod).await
+            }
+            Change::PatchPod { known, labels, annotations, .. } => {
+                self.patch_metadata(&known, labels, annotations).await
+            }
+            Change::SetReachable { known, reachable, .. } => self.set_reachable(&known, reachable).await,
+            Change::CreateSecret => self.create_secret().await,
+            Change::DeleteSecret(known) => self.delete(&self.api::<Secret>(), &known, false, Watched::secret).await,
+            Change::ApplyService(service, known) => {
+                self.server_side_apply(&self.api::<Service>(), &*service, known.as_ref(), Watched::service).await
+            }
+            Change::DeleteService(known) => self.delete(&self.api::<Service>(), &known, false, Watched::service).await,
+            Change::ApplyIngress(ingress, known) => {
+                self.server_side_apply(&self.api::<Ingress>(), &*ingress, known.as_ref(), Watched::ingress).await
+            }
+            Change::DeleteIngress(known) => self.delete(&self.api::<Ingress>(), &known, false, Watched::ingress).await,
+        };
+        Done { stream: self.name.clone(), kind, name, pod, setback, answer }
+    }
+}
+
+/// What kind of object a change is about, its name, and what is held against a pod from now on.
+fn subject(change: &Change, stream: &StreamName) -> (Kind, String, Option<PodName>, Option<Refusal>) {
+    let pod_of = |pod: &PodName| (Kind::Pod, pod.of(stream.name()), Some(*pod));
+    let named = |kind, known: &Known| (kind, known.name.clone(), None, None);
+    match change {
+        Change::CreatePod(pod, _) | Change::PatchPod { pod, .. } | Change::SetReachable { pod, .. } => {
+            let (kind, name, pod) = pod_of(pod);
+            (kind, name, pod, None)
+        }
+        Change::DeletePod { pod, why, .. } => {
+            let (kind, name, pod) = pod_of(pod);
+            let setback = match why {
+                Removal::Ended(message) => Some(Refusal { reason: RefusalReason::Lost, message: message.clone() }),
+                Removal::Unwanted | Removal::Outdated | Removal::Stuck => None,
+            };
+            (kind, name, pod, setback)
+        }
+        Change::CreateSecret => (Kind::Secret, crds::children::secret_name(stream.name()), None, None),
+        Change::DeleteSecret(known) => named(Kind::Secret, known),
+        Change::ApplyService(service, _) => (Kind::Service, service.name_any(), None, None),
+        Change::DeleteService(known) => named(Kind::Service, known),
+        Change::ApplyIngress(ingress, _) => (Kind::Ingress, ingress.name_any(), None, None),
+        Change::DeleteIngress(known) => named(Kind::Ingress, known),
+    }
+}
+
+type Show<K> = fn(Event<K>) -> Option<Watched>;
+
+impl Shell<'_> {
+    fn api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.context.client.clone(), self.name.namespace())
+    }
+}

@@ -1,0 +1,266 @@
+//! What must be done so that what is observed becomes what is desired. Pure; in the order in which it is done.
+
+use std::collections::BTreeMap;
+
+use crds::{LiveStream, children::ADVERTISED_ADDRESSES_ANNOTATION};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::{
+    core::v1::{Pod, Service},
+    networking::v1::Ingress,
+};
+use kube::{Resource, ResourceExt};
+
+use crate::{
+    desired::{Desired, Earliest},
+    memory::FORGIVEN_AFTER,
+    names::PodName,
+    observe::Observed,
+    views::{AskedIngress, AskedService, Meta, PodView},
+};
+
+/// A pod that should have been gone for so long is on a node that is gone.
+const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_secs(30);
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Change {
+    CreatePod(PodName, Box<Pod>),
+    DeletePod {
+        pod: PodName,
+        known: Known,
+        why: Removal,
+    },
+    /// Labels, annotations and owner, as far as they differ.
+    PatchPod {
+        pod: PodName,
+        known: Known,
+        labels: BTreeMap<String, String>,
+        annotations: BTreeMap<String, String>,
+    },
+    /// The readiness gate.
+    SetReachable {
+        pod: PodName,
+        known: Known,
+        reachable: bool,
+    },
+    /// With a new internal token.
+    CreateSecret,
+    ApplyService(Box<Service>, Option<Known>),
+    DeleteService(Known),
+    ApplyIngress(Box<Ingress>, Option<Known>),
+    DeleteIngress(Known),
+    DeleteSecret(Known),
+}
+
+/// The object a change is meant for: any other one of this name is left alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub name: String,
+    pub uid: String,
+    pub version: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Removal {
+    /// It is not, or no longer, wanted.
+    Unwanted,
+    /// Its template has changed; another one follows.
+    Outdated,
+    /// It ended; another one follows.
+    Ended(String),
+    /// Its node does not end it.
+    Stuck,
+}
+
+/// What to do, and when to look again although nothing was seen.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Changes {
+    /// Before everything else.
+    pub pods: Vec<Change>,
+    pub rest: Vec<Change>,
+    /// Something is on its way out that must be gone first, or waits for a later try.
+    pub waiting: bool,
+    pub again_at: Option<Timestamp>,
+    /// Pods that have made up for earlier failures.
+    pub forgiven: Vec<PodName>,
+}
+
+impl Known {
+    #[must_use]
+    pub(crate) fn of(meta: &Meta) -> Self {
+        Self { name: meta.name.clone(), uid: meta.uid.clone(), version: meta.version }
+    }
+}
+
+impl Changes {
+    #[must_use]
+    pub(crate) fn creates(&self, pod: PodName) -> bool {
+        self.pods.iter().any(|change| matches!(change, Change::CreatePod(name, _) if *name == pod))
+    }
+}
+
+#[must_use]
+pub(crate) fn changes(stream: &LiveStream, observed: &Observed, desired: &Desired, now: Timestamp) -> Changes {
+    let mut plan = Plan {
+        uid: stream.meta().uid.as_deref().unwrap_or_default(),
+        now,
+        changes: Changes::default(),
+        again_at: Earliest(desired.again_at),
+    };
+    for (name, pod) in &observed.pods {
+        plan.present_pod(*name, pod, desired.pods.get(name), observed);
+    }
+    if stream.meta().deletion_timestamp.is_some() {
+        // The rest goes with the stream.
+        plan.changes.again_at = plan.again_at.0;
+        return plan.changes;
+    }
+    for (name, pod) in desired.pods.iter().filter(|(name, _)| !observed.pods.contains_key(name)) {
+        match observed.memory.held_until(*name, now) {
+            None => plan.changes.pods.push(Change::CreatePod(*name, Box::new(pod.clone()))),
+            Some(at) => plan.wait_until(Some(at)),
+        }
+    }
+    plan.services(observed, desired);
+    plan.ingress(observed, desired);
+    plan.secret(observed);
+    plan.changes.again_at = plan.again_at.0;
+    plan.changes
+}
+
+struct Plan<'a> {
+    uid: &'a str,
+    now: Timestamp,
+    changes: Changes,
+    again_at: Earliest,
+}
+
+impl Plan<'_> {
+    fn present_pod(&mut self, name: PodName, pod: &PodView, wanted: Option<&Pod>, observed: &Observed) {
+        let delete = |why| Change::DeletePod { pod: name, known: Known::of(&pod.meta), why };
+        if let Some(due_at) = pod.meta.deletion_due_at {
+            let given_up_at = due_at + GIVEN_UP_AFTER;
+            if given_up_at <= self.now {
+                self.changes.pods.push(delete(Removal::Stuck));
+            }
+            return self.wait_until(Some(given_up_at));
+        }
+        let Some(wanted) = wanted.filter(|_| self.is_ours(&pod.meta)) else {
+            return self.changes.pods.push(delete(Removal::Unwanted));
+        };
+        if let Some(why) = &pod.ended {
+            return self.changes.pods.push(delete(Removal::Ended(why.clone())));
+        }
+        let image = wanted.spec.as_ref().and_then(|spec| spec.containers.first()?.image.as_deref());
+        let hash = wanted.annotations().get(crate::names::TEMPLATE_HASH);
+        if hash != Some(&pod.template_hash) && !pod.template_hash.is_empty() || image != Some(&pod.image) {
+            return self.changes.pods.push(delete(Removal::Outdated));
+        }
+        self.restore_metadata(name, pod, wanted, observed);
+        if observed.memory.setbacks.contains_key(&name) {
+            match pod.ready_since.map(|since| since + FORGIVEN_AFTER) {
+                Some(at) if at <= self.now => self.changes.forgiven.push(name),
+                at => self.again_at.add(at),
+            }
+        }
+    }
+
+    /// Labels and annotations that the operator wrote are put back; others stay.
+    fn restore_metadata(&mut self, name: PodName, pod: &PodView, wanted: &Pod, observed: &Observed) {
+        let missing = |pairs: &crate::views::Pairs, wanted: &BTreeMap<String, String>| -> BTreeMap<String, String> {
+            let missing = wanted.iter().filter(|(key, value)| !pairs.contain(key, value));
+            missing.map(|(key, value)| (key.clone(), value.clone())).collect()
+        };
+        let labels = missing(&pod.labels, wanted.labels());
+        let mut annotations = missing(&pod.annotations, wanted.annotations());
+        if name.role == crds::Role::MediaNode
+            && let Some(addresses) = &observed.advertised
+            && *addresses != pod.advertised
+        {
+            annotations.insert(ADVERTISED_ADDRESSES_ANNOTATION.to_owned(), addresses.clone());
+        }
+        let known = Known::of(&pod.meta);
+        if !labels.is_empty() || !annotations.is_empty() || pod.meta.controller_uid.is_none() {
+            self.changes.pods.push(Change::PatchPod { pod: name, known: known.clone(), labels, annotations });
+        }
+        let gated = wanted.spec.as_ref().is_some_and(|spec| spec.readiness_gates.is_some());
+        if gated
+            && let Some(reachable) = observed.reachable
+            && pod.reachable != Some(reachable)
+        {
+            self.changes.pods.push(Change::SetReachable { pod: name, known, reachable });
+        }
+    }
+
+    fn services(&mut self, observed: &Observed, desired: &Desired) {
+        for wanted in &desired.services {
+            let asked = wanted.spec.as_ref().map(AskedService::of);
+            let known = match observed.services.get(&wanted.name_any()) {
+                None => None,
+                Some(service) if service.meta.is_deleting() => {
+                    self.wait_until(None);
+                    continue;
+                }
+                Some(service) if !self.is_ours(&service.meta) => {
+                    self.changes.rest.push(Change::DeleteService(Known::of(&service.meta)));
+                    continue;
+                }
+                Some(service)
+                    if Some(&service.asked) == asked.as_ref()
+                        && service.labels.contain_all(wanted.labels())
+                        && service.meta.controller_uid.is_some() =>
+                {
+                    continue;
+                }
+                Some(service) => Some(Known::of(&service.meta)),
+            };
+            match observed.memory.refused_until(&wanted.name_any(), self.now) {
+                None => self.changes.rest.push(Change::ApplyService(Box::new(wanted.clone()), known)),
+                Some(at) => self.wait_until(Some(at)),
+            }
+        }
+        let unwanted = observed.services.iter().filter(|(name, service)| {
+            !service.meta.is_deleting()
+                && !desired.services.iter().any(|wanted| wanted.metadata.name.as_deref() == Some(name.as_str()))
+        });
+        self.changes.rest.extend(unwanted.map(|(_, service)| Change::DeleteService(Known::of(&service.meta))));
+    }
+
+    fn ingress(&mut self, observed: &Observed, desired: &Desired) {
+        let change = match (&observed.ingress, &desired.ingress) {
+            (None, None) => return,
+            (Some(ingress), _) if ingress.meta.is_deleting() => return self.wait_until(None),
+            (None, Some(wanted)) => Change::ApplyIngress(Box::new(wanted.clone()), None),
+            (Some(ingress), Some(wanted)) if self.is_ours(&ingress.meta) => {
+                let asked = wanted.spec.as_ref().map(AskedIngress::of);
+                if Some(&ingress.asked) == asked.as_ref() && ingress.labels.contain_all(wanted.labels()) {
+                    return;
+                }
+                Change::ApplyIngress(Box::new(wanted.clone()), Some(Known::of(&ingress.meta)))
+            }
+            (Some(ingress), _) => Change::DeleteIngress(Known::of(&ingress.meta)),
+        };
+        self.changes.rest.push(change);
+    }
+
+    /// Never rewritten: what is in it stays as long as the stream.
+    fn secret(&mut self, observed: &Observed) {
+        match &observed.secret {
+            None => self.changes.rest.push(Change::CreateSecret),
+            Some(secret) if secret.meta.is_deleting() => self.wait_until(None),
+            Some(secret) if !self.is_ours(&secret.meta) => {
+                self.changes.rest.push(Change::DeleteSecret(Known::of(&secret.meta)));
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// One of an earlier stream of this name is not; one that lost its owner is.
+    fn is_ours(&self, meta: &Meta) -> bool {
+        meta.controller_uid.as_deref().is_none_or(|uid| uid == self.uid)
+    }
+
+    fn wait_until(&mut self, at: Option<Timestamp>) {
+        self.changes.waiting = true;
+        self.again_at.add(at);
+    }
+}

@@ -1,0 +1,117 @@
+//! What the operator remembers of a stream besides what it can see. All of it may be lost: after a restart it is
+//! learned again without a write.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{names::PodName, stores::Kind};
+
+const FIRST_DELAY: SignedDuration = SignedDuration::from_secs(1);
+const LONGEST_DELAY: SignedDuration = SignedDuration::from_mins(5);
+/// A pod that was ready for so long has made up for earlier failures.
+pub(crate) const FORGIVEN_AFTER: SignedDuration = SignedDuration::from_mins(1);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Memory {
+    /// Pods that ended or were refused, and when they may be made again.
+    pub setbacks: BTreeMap<PodName, Setback>,
+    /// Why an object that is no pod could not be made, by its name.
+    pub refused: BTreeMap<String, Setback>,
+    /// A Secret that the spec names and the media-node waits for, and what is wrong with it.
+    pub secret_missing: Option<String>,
+    /// Without an accelerator free, no enhancer is tried before this.
+    pub accelerator_due_at: Option<Timestamp>,
+    /// The newest versions that the operator's own writes gave, by kind.
+    pub written: BTreeMap<Kind, u64>,
+    /// When the numbers of the status were last written.
+    pub numbers_written_at: Option<Timestamp>,
+}
+
+/// A pod did not come about, or did not last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Setback {
+    pub times: u32,
+    pub retry_at: Timestamp,
+    pub why: Refusal,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub reason: RefusalReason,
+    pub message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum RefusalReason {
+    /// Evicted, ended, or its node is gone.
+    Lost,
+    QuotaExceeded,
+    /// By pod security, an admission policy or missing rights.
+    PolicyRefused,
+    /// The namespace is being deleted.
+    NamespaceEnds,
+    /// Something that is not the stream's has the name.
+    NameTaken,
+    /// The API server does not take it as it is.
+    Invalid,
+}
+
+impl Memory {
+    /// One more setback of `name`: each waits twice as long as the one before.
+    pub(crate) fn set_back(&mut self, name: PodName, why: Refusal, now: Timestamp) {
+        let times = self.setbacks.get(&name).map_or(0, |setback| setback.times) + 1;
+        self.setbacks.insert(name, Setback { times, retry_at: now + delay(times), why });
+    }
+
+    /// When `name` may be made; `None`: at once.
+    #[must_use]
+    pub(crate) fn held_until(&self, name: PodName, now: Timestamp) -> Option<Timestamp> {
+        self.setbacks.get(&name).map(|setback| setback.retry_at).filter(|at| *at > now)
+    }
+
+    /// One more refusal of an object that is no pod.
+    pub(crate) fn refuse(&mut self, name: String, why: Refusal, now: Timestamp) {
+        let times = self.refused.get(&name).map_or(0, |setback| setback.times) + 1;
+        self.refused.insert(name, Setback { times, retry_at: now + delay(times), why });
+    }
+
+    /// When `name` may be written again; `None`: at once.
+    #[must_use]
+    pub(crate) fn refused_until(&self, name: &str, now: Timestamp) -> Option<Timestamp> {
+        self.refused.get(name).map(|setback| setback.retry_at).filter(|at| *at > now)
+    }
+
+    /// Something waits for a later try.
+    pub(crate) fn holds_anything(&self, now: Timestamp) -> bool {
+        !self.refused.is_empty() || self.setbacks.values().any(|setback| setback.retry_at > now)
+    }
+
+    pub(crate) fn note_written(&mut self, kind: Kind, version: u64) {
+        let newest = self.written.entry(kind).or_default();
+        *newest = version.max(*newest);
+    }
+}
+
+fn delay(times: u32) -> SignedDuration {
+    (FIRST_DELAY * (1 << times.saturating_sub(1).min(16))).min(LONGEST_DELAY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::Role;
+
+    #[test]
+    fn each_setback_waits_twice_as_long_up_to_five_minutes() {
+        let (mut memory, pod) = (Memory::default(), PodName::new(Role::Trainer, 0));
+        let why = Refusal { reason: RefusalReason::Lost, message: String::new() };
+        let mut delays = Vec::new();
+        for _ in 0..11 {
+            memory.set_back(pod, why.clone(), Timestamp::UNIX_EPOCH);
+            delays.push(memory.held_until(pod, Timestamp::UNIX_EPOCH).unwrap().as_second());
+        }
+        assert_eq!(delays, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+        assert_eq!(memory.held_until(pod, Timestamp::from_second(300).unwrap()), None);
+    }
+}

@@ -1,0 +1,281 @@
+//! What the watches have shown, by stream. One task owns it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use crds::LiveStream;
+use k8s_openapi::api::{
+    core::v1::{Pod, Service},
+    networking::v1::Ingress,
+};
+use kube::{Resource, ResourceExt, runtime::watcher::Event};
+use proto::StreamName;
+
+use crate::views::{IngressView, PodView, SecretView, ServiceView, parse_version};
+
+/// What is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    Stream,
+    Pod,
+    Service,
+    Secret,
+    Ingress,
+}
+
+/// One message of a watch; objects come with the stream they belong to.
+#[derive(Clone, Debug)]
+pub enum Watched {
+    Stream(Event<(StreamName, LiveStream)>),
+    Pod(Event<(StreamName, PodView)>),
+    Service(Event<(StreamName, ServiceView)>),
+    Secret(Event<(StreamName, SecretView)>),
+    Ingress(Event<(StreamName, IngressView)>),
+    /// Looked for, and not there.
+    Gone {
+        kind: Kind,
+        stream: StreamName,
+        name: String,
+        uid: String,
+    },
+}
+
+/// Everything watched.
+#[derive(Debug, Default)]
+pub(crate) struct Stores {
+    pub(crate) streams: Store<LiveStream>,
+    pub(crate) pods: Store<PodView>,
+    pub(crate) services: Store<ServiceView>,
+    pub(crate) secrets: Store<SecretView>,
+    pub(crate) ingresses: Store<IngressView>,
+}
+
+/// Objects of one kind.
+#[derive(Debug)]
+pub(crate) struct Store<T> {
+    objects: BTreeMap<(StreamName, Box<str>), Arc<T>>,
+    /// Seen since the list began that is under way.
+    listed: Option<BTreeSet<(StreamName, Box<str>)>>,
+    complete: bool,
+    progress: u64,
+}
+
+pub(crate) trait Stored {
+    fn name(&self) -> &str;
+    fn uid(&self) -> &str;
+    fn version(&self) -> u64;
+}
+
+impl Watched {
+    pub fn pod(event: Event<Pod>) -> Option<Self> {
+        keyed(event, PodView::of).map(Self::Pod)
+    }
+
+    pub fn service(event: Event<Service>) -> Option<Self> {
+        keyed(event, ServiceView::of).map(Self::Service)
+    }
+
+    /// From the metadata alone: what is in a Secret is not kept.
+    pub fn secret<K: Resource<DynamicType = ()>>(event: Event<K>) -> Option<Self> {
+        keyed(event, SecretView::of).map(Self::Secret)
+    }
+
+    pub fn ingress(event: Event<Ingress>) -> Option<Self> {
+        keyed(event, IngressView::of).map(Self::Ingress)
+    }
+
+    pub fn stream(event: Event<LiveStream>) -> Option<Self> {
+        map(event, |mut stream| {
+            stream.managed_fields_mut().clear();
+            Some((stream.stream_name().ok()?, stream))
+        })
+        .map(Self::Stream)
+    }
+}
+
+impl Stores {
+    /// Takes in what a watch shows; returns the streams whose picture changed.
+    pub(crate) fn handle(&mut self, watched: Watched) -> Vec<StreamName> {
+        match watched {
+            Watched::Stream(event) => self.streams.handle(event),
+            Watched::Pod(event) => self.pods.handle(event),
+            Watched::Service(event) => self.services.handle(event),
+            Watched::Secret(event) => self.secrets.handle(event),
+            Watched::Ingress(event) => self.ingresses.handle(event),
+            Watched::Gone { kind, stream, name, uid } => {
+                let gone = match kind {
+                    Kind::Stream => self.streams.forget(stream, &name, &uid),
+                    Kind::Pod => self.pods.forget(stream, &name, &uid),
+                    Kind::Service => self.services.forget(stream, &name, &uid),
+                    Kind::Secret => self.secrets.forget(stream, &name, &uid),
+                    Kind::Ingress => self.ingresses.forget(stream, &name, &uid),
+                };
+                gone.into_iter().collect()
+            }
+        }
+    }
+
+    /// Everything there is has been seen once.
+    pub(crate) fn are_complete(&self) -> bool {
+        self.streams.complete
+            && self.pods.complete
+            && self.services.complete
+            && self.secrets.complete
+            && self.ingresses.complete
+    }
+
+    /// The newest version seen of any object of `kind`: all older ones have been seen as well.
+    pub(crate) fn progress(&self, kind: Kind) -> u64 {
+        match kind {
+            Kind::Stream => self.streams.progress,
+            Kind::Pod => self.pods.progress,
+            Kind::Service => self.services.progress,
+            Kind::Secret => self.secrets.progress,
+            Kind::Ingress => self.ingresses.progress,
+        }
+    }
+}
+
+impl<T> Default for Store<T> {
+    fn default() -> Self {
+        Self { objects: BTreeMap::new(), listed: None, complete: false, progress: 0 }
+    }
+}
+
+impl<T: Stored> Store<T> {
+    /// The objects of `stream`, by name.
+    pub(crate) fn of(&self, stream: &StreamName) -> impl Iterator<Item = &Arc<T>> {
+        let from = (stream.clone(), Box::from(""));
+        self.objects.range(from..).take_while(move |((of, _), _)| of == stream).map(|(_, object)| object)
+    }
+
+    pub(crate) fn first_of(&self, stream: &StreamName) -> Option<&Arc<T>> {
+        let from = (stream.clone(), Box::from(""));
+        self.objects.range(from..).next().filter(|((of, _), _)| of == stream).map(|(_, object)| object)
+    }
+
+    pub(crate) fn named(&self, stream: &StreamName, name: &str) -> Option<&Arc<T>> {
+        self.objects.get(&(stream.clone(), Box::from(name)))
+    }
+
+    /// Each object with its stream.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&StreamName, &Arc<T>)> {
+        self.objects.iter().map(|((stream, _), object)| (stream, object))
+    }
+
+    fn handle(&mut self, event: Event<(StreamName, T)>) -> Vec<StreamName> {
+        match event {
+            Event::Init => {
+                self.listed = Some(BTreeSet::new());
+                Vec::new()
+            }
+            Event::InitApply((stream, object)) => {
+                if let Some(listed) = &mut self.listed {
+                    listed.insert((stream.clone(), object.name().into()));
+                }
+                self.insert(stream, object).into_iter().collect()
+            }
+            Event::InitDone => {
+                self.complete = true;
+                let Some(listed) = self.listed.take() else { return Vec::new() };
+                let gone: Vec<_> = self.objects.keys().filter(|key| !listed.contains(key)).cloned().collect();
+                gone.into_iter().filter_map(|key| self.objects.remove(&key).map(|_| key.0)).collect()
+            }
+            Event::Apply((stream, object)) => self.insert(stream, object).into_iter().collect(),
+            Event::Delete((stream, object)) => self.remove(stream, &object).into_iter().collect(),
+        }
+    }
+
+    /// What is older than what is known is left out.
+    fn insert(&mut self, stream: StreamName, object: T) -> Option<StreamName> {
+        self.progress = self.progress.max(object.version());
+        let key = (stream, object.name().into());
+        if self.objects.get(&key).is_some_and(|known| known.version() >= object.version()) {
+            return None;
+        }
+        self.objects.insert(key.clone(), Arc::new(object));
+        Some(key.0)
+    }
+
+    fn forget(&mut self, stream: StreamName, name: &str, uid: &str) -> Option<StreamName> {
+        let key = (stream, Box::from(name));
+        self.objects.get(&key).filter(|known| known.uid() == uid)?;
+        self.objects.remove(&key).map(|_| key.0)
+    }
+
+    /// The deletion of an older object of this name changes nothing.
+    fn remove(&mut self, stream: StreamName, object: &T) -> Option<StreamName> {
+        self.progress = self.progress.max(object.version());
+        let key = (stream, object.name().into());
+        let known = self.objects.get(&key)?;
+        if known.uid() != object.uid() && known.version() > object.version() {
+            return None;
+        }
+        self.objects.remove(&key).map(|_| key.0)
+    }
+}
+
+macro_rules! stored_views {
+    ($($view:ty),+) => {
+        $(impl Stored for $view {
+            fn name(&self) -> &str {
+                &self.meta.name
+            }
+
+            fn uid(&self) -> &str {
+                &self.meta.uid
+            }
+
+            fn version(&self) -> u64 {
+                self.meta.version
+            }
+        })+
+    };
+}
+
+stored_views!(PodView, ServiceView, SecretView, IngressView);
+
+impl Stored for LiveStream {
+    fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    fn uid(&self) -> &str {
+        self.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    fn version(&self) -> u64 {
+        self.metadata.resource_version.as_deref().and_then(parse_version).unwrap_or(0)
+    }
+}
+
+/// The stream an object belongs to: the one that controls it, else the one its label names.
+fn stream_of<K: Resource<DynamicType: Default>>(object: &K) -> Option<StreamName> {
+    let kind = LiveStream::kind(&());
+    let owner = object.owner_references().iter().find(|owner| owner.controller == Some(true) && owner.kind == kind);
+    let name = match owner {
+        Some(owner) => &owner.name,
+        None => object.labels().get(crds::children::STREAM_LABEL)?,
+    };
+    StreamName::new(object.meta().namespace.as_deref()?, name).ok()
+}
+
+fn keyed<K, T>(event: Event<K>, view: fn(&K) -> Option<T>) -> Option<Event<(StreamName, T)>>
+where
+    K: Resource<DynamicType: Default>,
+{
+    map(event, |object| Some((stream_of(&object)?, view(&object)?)))
+}
+
+/// `None`: the object is nothing of ours.
+fn map<A, B>(event: Event<A>, view: impl FnOnce(A) -> Option<B>) -> Option<Event<B>> {
+    Some(match event {
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+        Event::Apply(object) => Event::Apply(view(object)?),
+        Event::InitApply(object) => Event::InitApply(view(object)?),
+        Event::Delete(object) => Event::Delete(view(object)?),
+    })
+}

@@ -1,0 +1,6 @@
+//! The operator on a real API server, with the rights that `rbac.yaml` gives it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod harness;
+mod lifecycle;

@@ -16,6 +16,7 @@ pub mod children;
 pub mod conditions;
 mod definition;
 mod live_stream;
+mod reference;
 mod spec;
 mod status;
 
@@ -23,6 +24,7 @@ pub use children::Role;
 pub use conditions::{ConditionStatus, ConditionType, Reason};
 pub use definition::{definition, definition_yaml, schema};
 pub use live_stream::{LiveStream, LiveStreamSpec};
+pub use reference::reference;
 pub use spec::{
     Accelerator, Autoscaling, AutoscalingMode, Encoder, Enhancement, EnhancementMode, Ingest, Media, MediaExposure,
     NetworkShape, OnNoEnhancerAccelerator, OnNoTrainerAccelerator, Patches, PodOverlay, Pods, Relay, Resources,

@@ -160,7 +160,7 @@ conditions! {
         False Starting,
         /// No accelerator is free, and `onNoAccelerator` says to wait.
         False NoAccelerator,
-        /// No accelerator is free, and `onNoAccelerator` says that clients scale the source up.
+        /// No accelerator is free, and `onNoAccelerator` says to do without.
         False Bicubic,
         /// No node takes the enhancer's pod.
         False Unschedulable,

@@ -20,7 +20,7 @@ pub struct Enhancement {
     /// What the enhancer computes on. Absent: the CPU.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accelerator: Option<Accelerator>,
-    /// What the enhancer does while the cluster has no such accelerator free.
+    /// What happens while the cluster has no such accelerator free.
     pub on_no_accelerator: OnNoEnhancerAccelerator,
     /// How the enhanced picture is encoded.
     pub encoder: Encoder,
@@ -74,12 +74,12 @@ impl Default for NetworkShape {
 
 #[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnNoEnhancerAccelerator {
-    /// It runs the network on the CPU, as fast as that goes.
+    /// A stand-in runs the network on the CPU, as fast as that goes, until one is free.
     #[default]
     Cpu,
-    /// It makes no enhanced picture: clients scale the source up.
+    /// There is no enhancer: viewers get the source, which their player scales up. Another try every 5 minutes.
     Bicubic,
-    /// It waits for one; viewers get the source.
+    /// Its pod waits for one, where a cluster autoscaler sees it; viewers get the source meanwhile.
     Wait,
 }
 

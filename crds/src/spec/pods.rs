@@ -98,17 +98,17 @@ pub struct PodOverlay {
     /// CPU and memory of its container, in place of the operator's defaults.
     #[serde(skip_serializing_if = "Resources::is_empty")]
     pub resources: Resources,
-    /// Priority class.
+    /// PriorityClass.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = OBJECT_NAME)]
     pub priority_class_name: Option<String>,
-    /// Runtime class, where GPUs need one.
+    /// RuntimeClass, where GPUs need one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = OBJECT_NAME)]
     pub runtime_class_name: Option<String>,
-    /// Service account. Its token is not mounted.
+    /// ServiceAccount.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = OBJECT_NAME)]

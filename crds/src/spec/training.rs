@@ -24,14 +24,14 @@ use crate::Accelerator;
     )
 )]
 pub struct Training {
-    /// Whether it learns at all. False: no trainers, and the publisher is asked for patches only to judge.
+    /// Whether it learns at all. False: no trainers; viewers see the weights there are.
     pub enabled: bool,
     /// What the publisher is asked for.
     pub patches: Patches,
     /// What each trainer computes on. Absent: the CPU.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accelerator: Option<Accelerator>,
-    /// What a trainer does while the cluster has no such accelerator free.
+    /// What happens to a trainer while the cluster has no such accelerator free.
     pub on_no_accelerator: OnNoTrainerAccelerator,
     /// What training begins with.
     pub start: Start,
@@ -81,9 +81,9 @@ impl Default for Patches {
 
 #[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnNoTrainerAccelerator {
-    /// It trains on the CPU.
+    /// A stand-in trains on the CPU until one is free.
     Cpu,
-    /// It waits for one; the stream is shown with the weights there are.
+    /// Its pod waits for one, where a cluster autoscaler sees it; viewers see the weights there are.
     #[default]
     Wait,
 }
@@ -131,7 +131,7 @@ pub enum AutoscalingMode {
     /// The operator, from waiting patches and what training still gains.
     #[default]
     Operator,
-    /// You: `training.replicas`.
+    /// You, with `training.replicas`.
     Fixed,
     /// Another autoscaler, which writes `training.replicas` through the scale subresource.
     External,

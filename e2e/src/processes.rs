@@ -20,6 +20,12 @@ impl Process {
         read(self.id).is_some_and(|now| now.started == self.started)
     }
 
+    /// Who started it, as far as it still runs.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        read(self.parent)
+    }
+
     /// `kill -9`.
     pub fn kill(&self) {
         self.signal(Signal::KILL);

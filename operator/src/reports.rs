@@ -55,7 +55,6 @@ pub fn spawn(bus: Bus, shutdown: Shutdown) -> (Reports, mpsc::Receiver<StreamNam
         reports: reports.clone(),
         connected,
         listed,
-        triggers,
         pending: BTreeSet::new(),
         started: Instant::now(),
         last_connected: Instant::now(),
@@ -64,7 +63,7 @@ pub fn spawn(bus: Bus, shutdown: Shutdown) -> (Reports, mpsc::Receiver<StreamNam
     tokio::spawn(async move {
         tokio::select! {
             () = shutdown.requested() => {}
-            () = listener.run() => {}
+            () = listener.run(triggers) => {}
         }
     });
     (reports, triggered)
@@ -113,7 +112,6 @@ struct Listener {
     reports: Reports,
     connected: watch::Sender<bool>,
     listed: watch::Sender<bool>,
-    triggers: mpsc::Sender<StreamName>,
     pending: BTreeSet<StreamName>,
     started: Instant,
     last_connected: Instant,
@@ -121,14 +119,14 @@ struct Listener {
 }
 
 impl Listener {
-    async fn run(mut self) {
+    async fn run(mut self, triggers: mpsc::Sender<StreamName>) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard: BoxStream<'static, Heard> = futures::stream::pending().boxed();
         let mut is_hearing = false;
         loop {
             tokio::select! {
-                permit = self.triggers.reserve(), if !self.pending.is_empty() => {
+                permit = triggers.reserve(), if !self.pending.is_empty() => {
                     let Ok(permit) = permit else { return };
                     if let Some(stream) = self.pending.pop_first() {
                         permit.send(stream);

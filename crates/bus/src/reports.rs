@@ -13,7 +13,7 @@ use proto::{
 use crate::{
     Bus, BusError,
     connect::unavailable,
-    names::{REPORTS, report_key, reports_config},
+    names::{REPORTS, REPORTS_STREAM, report_key, reports_config},
 };
 
 const WATCH_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -31,6 +31,18 @@ pub struct ReportKey {
     pub stream: StreamName,
     pub role: ReportRole,
     pub pod: String,
+}
+
+/// What a watch of reports hears.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heard {
+    Report(ReportKey, Box<Report>),
+    /// It expired, or was deleted.
+    Gone(ReportKey),
+    /// Something that no part of Acuity wrote; it is left out.
+    Malformed,
+    /// The newest report of each pod has been heard.
+    Complete,
 }
 
 impl Bus {
@@ -69,20 +81,50 @@ impl Bus {
         &self,
         stream: Option<&StreamName>,
     ) -> Result<BoxStream<'static, (ReportKey, Option<Report>)>, BusError> {
+        let reports = self.hear_reports(stream).await?.filter_map(|heard| async move {
+            match heard {
+                Heard::Report(key, report) => Some((key, Some(*report))),
+                Heard::Gone(key) => Some((key, None)),
+                Heard::Malformed | Heard::Complete => None,
+            }
+        });
+        Ok(reports.boxed())
+    }
+
+    /// As [`watch_reports`](Self::watch_reports), with what that leaves out.
+    ///
+    /// # Errors
+    /// When NATS is away.
+    pub async fn hear_reports(&self, stream: Option<&StreamName>) -> Result<BoxStream<'static, Heard>, BusError> {
         let keys =
             stream.map_or_else(|| ">".to_owned(), |stream| format!("{}.{}.>", stream.namespace(), stream.name()));
         let first = self.watch_keys(&keys).await?;
-        let entries = stream::unfold((self.clone(), keys, first), |(bus, keys, mut watch)| async move {
-            loop {
-                match watch.next().await {
-                    Some(Ok(entry)) => return Some((entry, (bus, keys, watch))),
-                    Some(Err(error)) => tracing::warn!(%error, "watching reports"),
-                    None => {}
+        let is_empty = self.has_no_reports().await;
+        let heard =
+            stream::unfold((self.clone(), keys, first, is_empty), |(bus, keys, mut watch, complete)| async move {
+                loop {
+                    match watch.next().await {
+                        Some(Ok(entry)) => {
+                            // Said after the last of those that were there when the watch began.
+                            let is_last = entry.delta == 0 && !complete;
+                            let heard = [Some(parse_entry(&entry)), is_last.then_some(Heard::Complete)];
+                            return Some((heard, (bus, keys, watch, complete || is_last)));
+                        }
+                        Some(Err(error)) => tracing::warn!(%error, "watching reports"),
+                        None => {}
+                    }
+                    watch = bus.watch_again(&keys).await;
                 }
-                watch = bus.watch_again(&keys).await;
-            }
-        });
-        Ok(entries.filter_map(|entry| async move { parse_entry(&entry) }).boxed())
+            });
+        let heard = heard.flat_map(|heard| stream::iter(heard.into_iter().flatten()));
+        let first = is_empty.then_some(Heard::Complete);
+        Ok(stream::iter(first).chain(heard).boxed())
+    }
+
+    /// False, too, when it cannot be told.
+    async fn has_no_reports(&self) -> bool {
+        let found = self.context.get_stream(REPORTS_STREAM).await;
+        found.is_ok_and(|stream| stream.cached_info().state.messages == 0)
     }
 
     async fn watch_keys(&self, keys: &str) -> Result<kv::Watch, BusError> {
@@ -158,20 +200,25 @@ impl ReportKey {
     }
 }
 
-/// `None` for what no part of Acuity wrote.
-fn parse_entry(entry: &kv::Entry) -> Option<(ReportKey, Option<Report>)> {
+fn parse_entry(entry: &kv::Entry) -> Heard {
     let Some(key) = ReportKey::parse(&entry.key) else {
         tracing::warn!(key = entry.key, "left out a report with a foreign key");
-        return None;
+        return Heard::Malformed;
     };
     if entry.operation != kv::Operation::Put {
-        return Some((key, None));
+        return Heard::Gone(key);
     }
     match Report::decode(entry.value.clone()) {
-        Ok(report) => Some((key, Some(report))),
+        Ok(report) if report.role.as_ref().map(ReportRole::of) == Some(key.role) => {
+            Heard::Report(key, Box::new(report))
+        }
+        Ok(_) => {
+            tracing::warn!(key = entry.key, "left out a report of another role than its key's");
+            Heard::Malformed
+        }
         Err(error) => {
             tracing::warn!(key = entry.key, %error, "left out a malformed report");
-            None
+            Heard::Malformed
         }
     }
 }

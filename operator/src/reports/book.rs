@@ -123,7 +123,9 @@ impl Book {
             return None;
         };
         let matters = match report.map(|report| (time_of(report.at_unix_us), report.role)) {
-            Some((at, Some(Role::MediaNode(report)))) => put(&mut stream.media_nodes, key.pod, at, report, of_media_node),
+            Some((at, Some(Role::MediaNode(report)))) => {
+                put(&mut stream.media_nodes, key.pod, at, report, of_media_node)
+            }
             Some((at, Some(Role::Trainer(report)))) => put(&mut stream.trainers, key.pod, at, report, of_trainer),
             Some((at, Some(Role::Enhancer(report)))) => put(&mut stream.enhancers, key.pod, at, report, of_enhancer),
             // A pod that is gone is seen to be gone; its last words do not matter any more.

@@ -141,7 +141,7 @@ fn use_signed_formats(object: &mut Object) {
     object.entry("minimum").or_insert(json!(0));
 }
 
-const MAX_TEXT: u32 = 1024;
+const MAX_TEXT: u32 = 4096;
 const MAX_ENTRIES: u32 = 32;
 
 /// Gives an upper bound to what has none.

@@ -46,6 +46,21 @@ bench: build ## benchmarks of the data plane, as one table
 bench-operator: setup-tests ## benchmarks of the control plane, against a real API server, as one table
 	@scripts/bench.sh --package operator --package control-plane
 
+images: build ## container images of all parts, without a registry; needs root
+	@scripts/setup/packages.sh --cluster
+	@images/build.sh $(bin)
+
+cluster: images ## a real one-node Kubernetes on this machine with Acuity in it; needs root
+	@cluster/cluster up
+	@cluster/cluster install
+	@echo "export KUBECONFIG=$$(cluster/cluster kubeconfig)"
+
+cluster-down: ## end it, and remove all it left
+	@cluster/cluster down
+
+chart: setup-tests ## write what the chart repeats of the rest
+	cargo run --locked --quiet -p charts --bin chartgen
+
 clean: ## remove what was built; the cache folder stays
 	cargo clean
 

@@ -26,6 +26,20 @@ ffmpeg             makes clips, and reads what was recorded
 procps             ends programs
 '
 
+needed_by_cluster='
+containerd                     runs containers
+runc                           starts each of them
+containernetworking-plugins    the network of pods
+iptables                       host ports
+nftables                       services
+iproute2                       the network of nodes
+util-linux                     namespaces
+openssl                        certificates
+procps                         finds processes
+buildah                        builds images
+mmdebstrap                     makes the image that ours start from
+'
+
 is_installed() { [[ $(dpkg-query -W -f='${Status}' "$1" 2>/dev/null) == 'install ok installed' ]]; }
 
 # `apt-get update` has a lock of its own that it does not wait for.
@@ -39,7 +53,10 @@ update_lists() {
   return 1
 }
 
-if [[ ${1:-} == --tests ]]; then needed+=$needed_by_tests; fi
+case ${1:-} in
+  --tests) needed+=$needed_by_tests ;;
+  --cluster) needed=$needed_by_cluster ;;
+esac
 
 if ! command -v dpkg-query >/dev/null; then
   say "this is not Debian: nothing is installed. What the build needs, by Debian's names:$needed"

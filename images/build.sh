@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Builds the images for CPUs from the Dockerfiles beside this file, with buildah, no daemon and no registry, of programs that
+# are compiled already. Needs root. Prints a table of their sizes.
+#
+#   build.sh FOLDER [IMAGE...]   programs in FOLDER; operator, media-node, enhancer, trainer and nats by default
+#   build.sh --save IMAGE FILE   as an archive that containerd imports
+#
+# They are localhost/acuity/IMAGE:built, kept in <cache>/images.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/acuity
+store=$cache/images
+mkdir -p "$store"
+
+buildah() { command buildah --root "$store/store" --runroot "$store/run" "$@"; }
+tag() { echo "localhost/acuity/$1:built"; }
+
+# build TAG ARGUMENTS...
+build() {
+  # --timestamp 0: the same contents give the same image. A certificate bundle of this machine's own, where there is one,
+  # is needed to reach Debian; it does not get into the image.
+  buildah bud --quiet --isolation chroot --pull-never --layers --timestamp 0 -t "$@" >"$store/log" 2>&1 && return
+  cat "$store/log" >&2
+  buildah rm --all >/dev/null # what a failed build leaves mounted
+  exit 1
+}
+
+# What the official debian:bookworm-slim has, from Debian's packages; made once.
+base=docker.io/library/debian:bookworm-slim
+make_base() {
+  if buildah inspect --type image $base >/dev/null 2>&1; then return; fi
+  mmdebstrap --quiet --variant=minbase --include=ca-certificates \
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+    bookworm "$context/root.tar"
+  printf 'FROM scratch\nADD root.tar /\nCMD ["bash"]\n' >"$context/Dockerfile"
+  build $base "$context"
+  rm "$context"/*
+}
+
+if [[ ${1:-} == --save ]]; then
+  rm -f "$3"
+  buildah push --quiet "$(tag "$2")" "docker-archive:$3:$(tag "$2")"
+  exit
+fi
+
+((EUID == 0)) || { echo 'images: this needs root: sudo make images' >&2; exit 1; }
+folder=${1:?which folder has the programs}
+shift
+[[ $# -gt 0 ]] || set -- operator media-node enhancer trainer nats
+
+context=$(mktemp -d "$store/.context.XXXXXX")
+trap 'rm -rf "$context"' EXIT
+make_base
+
+for image in "$@"; do
+  rm -rf "${context:?}"/*
+  if [[ $image == nats ]]; then
+    cp "$cache/bin/nats-server" "$context"
+    build "$(tag nats)" -f images/nats.Dockerfile "$context"
+    continue
+  fi
+  mkdir "$context"/{images,programs}
+  cp images/assemble.sh "$context/images"
+  case $image in
+    media-node) programs=(media-node patch-pairer) ;;
+    *) programs=("$image") ;;
+  esac
+  cp "${programs[@]/#/$folder/}" "$context/programs"
+  case $image in
+    trainer | enhancer)
+      libtorch=$(scripts/fetch-libtorch.sh)
+      mkdir "$context/programs/libtorch"
+      cp --dereference "$libtorch"/lib/*.so* "$libtorch"/../nvidia/*/lib/*.so* "$context/programs/libtorch"
+      ;;
+  esac
+  build "$(tag "$image")" -f "images/$image.Dockerfile" --build-arg BUILDER=$base --build-arg PROGRAMS=programs "$context"
+done
+
+for image in "$@"; do
+  bytes=$(buildah inspect --type image --format '{{.OCIv1.Config.Labels}}' "$(tag "$image")" >/dev/null && buildah images --json "$(tag "$image")" | sed -n 's/.*"size": "\(.*\)",/\1/p')
+  printf '%-12s %s\n' "$image" "$bytes"
+done

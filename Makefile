@@ -64,4 +64,4 @@ chart: setup-tests ## write what the chart repeats of the rest
 clean: ## remove what was built; the cache folder stays
 	cargo clean
 
-.PHONY: help setup setup-tests build print-bin demo test check format clippy deny fuzz bench bench-operator clean
+.PHONY: help setup setup-tests build print-bin demo test check format clippy deny fuzz bench bench-operator images cluster cluster-down chart clean

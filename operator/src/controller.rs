@@ -12,13 +12,17 @@ use std::{
 
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use jiff::{SignedDuration, Timestamp};
+use kube::runtime::watcher::Event;
 use proto::StreamName;
 
 use crate::{
+    autoscaling::Scaler,
     context::Context,
     memory::Memory,
+    ports::HostPorts,
     queue::Queue,
     reconcile::{Job, Report, reconcile},
+    reports::Reports,
     stores::{Stores, Watched},
 };
 
@@ -34,6 +38,10 @@ pub struct Operator {
     stores: Stores,
     queue: Queue,
     known: HashMap<StreamName, Known>,
+    scaler: Scaler,
+    ports: HostPorts,
+    /// `None`: nobody reports, and trainers stay as they are.
+    reports: Option<Reports>,
     jobs: FuturesUnordered<BoxFuture<'static, Report>>,
     /// Before it leads it only looks.
     leads: bool,
@@ -43,7 +51,8 @@ pub struct Operator {
 #[derive(Debug)]
 struct Known {
     memory: Memory,
-    media_port: Option<u16>,
+    /// What the probe last said, of the pod with this UID.
+    probed: Option<(String, bool)>,
     first_seen_at: Timestamp,
     /// Its pods were all there once.
     complete: bool,
@@ -56,7 +65,11 @@ struct Known {
 impl Operator {
     #[must_use]
     pub fn new(context: Context) -> Self {
+        let (first_port, last_port) = context.options.host_ports;
         Self {
+            scaler: Scaler::new(context.options.trainer_budget.clone()),
+            ports: HostPorts::new(first_port, last_port),
+            reports: None,
             context: Arc::new(context),
             stores: Stores::default(),
             queue: Queue::default(),
@@ -64,6 +77,14 @@ impl Operator {
             jobs: FuturesUnordered::new(),
             leads: false,
         }
+    }
+
+    /// From now on it goes by what pods report.
+    pub fn hear(&mut self, reports: Reports) {
+        for (stream, _) in self.stores.streams.iter() {
+            reports.keep(stream);
+        }
+        self.reports = Some(reports);
     }
 
     /// From now on it acts.
@@ -76,6 +97,11 @@ impl Operator {
     pub fn handle_watched(&mut self, watched: Watched, now: Timestamp) {
         let was_complete = self.stores.are_complete();
         let at = if matches!(watched, Watched::Stream(_)) { now } else { now + DEBOUNCE };
+        if let (Watched::Stream(Event::Apply((stream, _)) | Event::InitApply((stream, _))), Some(reports)) =
+            (&watched, &self.reports)
+        {
+            reports.keep(stream);
+        }
         for stream in self.stores.handle(watched) {
             if was_complete {
                 self.queue.schedule(&stream, at);
@@ -83,6 +109,14 @@ impl Operator {
         }
         if !was_complete && self.stores.are_complete() {
             self.make_all_due(now);
+        }
+    }
+
+    /// The probe of a media-node's pod was answered, or not.
+    pub fn handle_probed(&mut self, stream: &StreamName, pod_uid: String, reachable: bool, now: Timestamp) {
+        if let Some(known) = self.known.get_mut(stream) {
+            known.probed = Some((pod_uid, reachable));
+            self.queue.schedule(stream, now);
         }
     }
 
@@ -192,13 +226,7 @@ impl Operator {
             return;
         }
         let streams: BTreeSet<StreamName> = self.stores.streams.iter().map(|(stream, _)| stream.clone()).collect();
-        for (stream, pod) in self.stores.pods.iter() {
-            if let (Some(port), Some(known)) =
-                (pod.media_port, Some(self.known.entry(stream.clone()).or_insert_with(|| Known::new(now))))
-            {
-                known.media_port = Some(port);
-            }
-        }
+        self.recall(now);
         for stream in &streams {
             self.queue.schedule(stream, now);
         }
@@ -208,6 +236,11 @@ impl Operator {
     fn prepare(&mut self, name: &StreamName, now: Timestamp) -> Option<Job> {
         let Some(stream) = self.stores.streams.first_of(name).cloned() else {
             self.known.remove(name);
+            self.ports.release(name, now);
+            self.scaler.forget(name, now);
+            if let Some(reports) = &self.reports {
+                reports.forget(name);
+            }
             return None;
         };
         let known = self.known.entry(name.clone()).or_insert_with(|| Known::new(now));
@@ -220,6 +253,9 @@ impl Operator {
             known.echo_due_at = None;
         }
         let observed = self.observe(name, &stream, now);
+        for other in self.scaler.take_triggered() {
+            self.queue.schedule(&other, now);
+        }
         Some(Job { name: name.clone(), stream, observed, now })
     }
 }
@@ -231,7 +267,7 @@ impl Known {
     fn new(now: Timestamp) -> Self {
         Self {
             memory: Memory::default(),
-            media_port: None,
+            probed: None,
             first_seen_at: now,
             complete: false,
             failures: 0,

@@ -29,8 +29,8 @@ use crate::{
 };
 pub(crate) use accelerators::Placement;
 pub(crate) use accelerators::waiting_since;
-pub(crate) use pods::{INTERNAL_TOKEN_KEY, nats_key};
-pub(crate) use services::metadata;
+pub(crate) use pods::{INTERNAL_TOKEN_KEY, MEDIA_PORT, nats_key};
+pub(crate) use services::{metadata, owner};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Desired {

@@ -1,20 +1,41 @@
 //! What is worth an Event on the stream. The recorder aggregates: the same one again is counted, not listed.
 
 use crds::LiveStream;
+use k8s_openapi::api::events::v1 as events;
 use kube::{
-    Client, Resource,
+    Api, Client, Resource,
+    api::PostParams,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 
-use crate::names::FIELD_MANAGER;
+use crate::{autoscaling::ScalingEvent, names::FIELD_MANAGER};
 
 #[derive(Clone)]
-pub struct Events(Recorder);
+pub struct Events {
+    client: Client,
+    recorder: Recorder,
+    instance: String,
+}
 
 impl Events {
     #[must_use]
     pub fn new(client: Client) -> Self {
-        Self(Recorder::new(client, Reporter { controller: FIELD_MANAGER.to_owned(), instance: None }))
+        // Kubernetes names the host after the pod.
+        let instance = std::env::var("HOSTNAME").unwrap_or_else(|_| FIELD_MANAGER.to_owned());
+        let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: Some(instance.clone()) };
+        Self { recorder: Recorder::new(client.clone(), reporter), client, instance }
+    }
+
+    /// Written as it is: the recorder would drop the note of a second one.
+    pub async fn scaled(&self, stream: &LiveStream, event: &ScalingEvent) {
+        let namespace = stream.metadata.namespace.as_deref().unwrap_or_default();
+        let api: Api<events::Event> = Api::namespaced(self.client.clone(), namespace);
+        let event = event.to_event(stream.object_ref(&()), FIELD_MANAGER, &self.instance);
+        match api.create(&PostParams::default(), &event).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+            Err(error) => tracing::warn!(%error, "a scaling event was not written"),
+        }
     }
 
     /// What NATS holds of a deleted stream could not be removed.
@@ -32,7 +53,7 @@ impl Events {
             action: action.to_owned(),
             secondary: None,
         };
-        if let Err(error) = self.0.publish(&event, &stream.object_ref(&())).await {
+        if let Err(error) = self.recorder.publish(&event, &stream.object_ref(&())).await {
             tracing::warn!(%error, reason, "an event was not written");
         }
     }

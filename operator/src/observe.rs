@@ -8,6 +8,7 @@ use std::{
 use proto::v1::MediaNodeReport;
 
 use crate::{
+    autoscaling::{ScalingDecision, TrainerState},
     memory::Memory,
     names::{PodName, Role},
     views::{IngressView, PodView, SecretView, ServiceView},
@@ -30,6 +31,10 @@ pub(crate) struct Observed {
     pub report: Option<MediaNodeReport>,
     /// `None`: nobody has tried to reach NATS yet.
     pub bus_connected: Option<bool>,
+    /// What each trainer last said it does.
+    pub activities: BTreeMap<PodName, TrainerState>,
+    /// How many trainers there are to be, and why; `None`: nothing is decided any more.
+    pub scaling: Option<ScalingDecision>,
     /// Ordinals of the trainers that are to exist.
     pub trainers: BTreeSet<u32>,
     pub memory: Memory,

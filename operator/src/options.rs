@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use crate::names::Role;
+use crate::{autoscaling::Budget, names::Role};
 
 /// The operator's command line; every option can be given as environment variable, too.
 #[derive(Args, Clone, Debug)]
@@ -22,9 +22,12 @@ pub struct Options {
     /// Probe advertised addresses from here, and hold a media-node for unready until it answers
     #[arg(long, env = "ACUITY_PROBE", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     pub probe: bool,
-    /// The most trainers of all streams together that ask for an accelerator
-    #[arg(long, env = "ACUITY_MAX_TRAINERS", value_name = "N", default_value_t = 1000)]
-    pub max_trainers: u32,
+    /// The most that trainers of all streams may take together, by resource (cpu: trainers without an accelerator); what
+    /// is not named is not limited
+    #[arg(long, env = "ACUITY_TRAINER_BUDGET", value_name = "RESOURCE=N,…", default_value = "")]
+    pub trainer_budget: Budget,
+    #[command(flatten)]
+    pub pods: PodOptions,
     /// Streams reconciled at the same time
     #[arg(long, env = "ACUITY_CONCURRENCY", value_name = "N", default_value_t = 64)]
     pub concurrency: usize,
@@ -73,6 +76,23 @@ pub enum PullPolicy {
     Never,
 }
 
+/// For pods of streams whose spec says nothing of it.
+#[derive(Args, Clone, Debug, Default)]
+pub struct PodOptions {
+    /// Secrets to pull images with, in each stream's namespace
+    #[arg(long, env = "ACUITY_IMAGE_PULL_SECRETS", value_name = "SECRET,…", value_delimiter = ',')]
+    pub image_pull_secrets: Vec<String>,
+    /// Priority class of media-nodes
+    #[arg(long, env = "ACUITY_PRIORITY_CLASS_MEDIA_NODE", value_name = "NAME")]
+    pub priority_class_media_node: Option<String>,
+    /// Priority class of enhancers
+    #[arg(long, env = "ACUITY_PRIORITY_CLASS_ENHANCER", value_name = "NAME")]
+    pub priority_class_enhancer: Option<String>,
+    /// Priority class of trainers
+    #[arg(long, env = "ACUITY_PRIORITY_CLASS_TRAINER", value_name = "NAME")]
+    pub priority_class_trainer: Option<String>,
+}
+
 /// How the operator and pods reach NATS.
 #[derive(Args, Clone, Debug)]
 pub struct Nats {
@@ -94,6 +114,17 @@ impl Images {
             Role::Trainer => (&self.image_trainer, &self.image_trainer_accelerated),
         };
         if accelerated { accelerator.as_ref().unwrap_or(cpu) } else { cpu }
+    }
+}
+
+impl PodOptions {
+    #[must_use]
+    pub fn priority_class(&self, role: Role) -> Option<&String> {
+        match role {
+            Role::MediaNode => self.priority_class_media_node.as_ref(),
+            Role::Enhancer => self.priority_class_enhancer.as_ref(),
+            Role::Trainer => self.priority_class_trainer.as_ref(),
+        }
     }
 }
 

@@ -63,6 +63,10 @@ pub(crate) async fn reconcile(context: &Context, job: Job) -> Report {
     }
     let outcome = apply(context, &stream, &name, changes).await;
     let complete = creates_all && outcome.failure.is_none() && outcome.setbacks.is_empty();
+    if let Some(event) = observed.scaling.as_ref().and_then(|scaling| scaling.event.as_ref()) {
+        context.events.scaled(&stream, event).await;
+    }
+    again_at.add(observed.scaling.as_ref().and_then(|scaling| scaling.decide_again_at));
     let (corrections, mut failure) = remember(&mut observed.memory, outcome, &mut again_at, now);
     observed.memory.secret_missing = secrets::missing(context, &stream, &name, &observed, &mut again_at, now).await;
 

@@ -4,12 +4,14 @@ mod conditions;
 mod numbers;
 mod troubles;
 
+use std::collections::BTreeSet;
+
 use crds::{Endpoints, EnhancerStatus, LiveStream, LiveStreamStatus, SignallingExposure, TrainersStatus};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use proto::StreamName;
 
-use crate::{desired::Desired, names::Role, observe::Observed};
+use crate::{addresses::parse_annotation, desired::Desired, names::Role, observe::Observed};
 
 /// Numbers change all the time: they are not written more often than this.
 const NUMBERS_EVERY: SignedDuration = SignedDuration::from_secs(10);
@@ -65,11 +67,14 @@ pub(crate) fn status(situation: Situation<'_>) -> Answer {
 }
 
 fn trainers(name: &StreamName, observed: &Observed, desired: &Desired) -> TrainersStatus {
-    let wanted = desired.pods.keys().filter(|pod| pod.role == Role::Trainer && !pod.stand_in);
-    let ready = observed.pods_of(Role::Trainer).filter(|(_, pod)| pod.ready);
+    let wanted = desired.pods.keys().filter(|pod| pod.role == Role::Trainer && !pod.stand_in).count();
+    let wanted =
+        observed.scaling.as_ref().map_or(u32::try_from(wanted).unwrap_or(u32::MAX), |scaling| scaling.replicas);
+    let ready: BTreeSet<u32> =
+        observed.pods_of(Role::Trainer).filter(|(_, pod)| pod.ready).map(|(name, _)| name.ordinal).collect();
     TrainersStatus {
-        desired: u32::try_from(wanted.count()).unwrap_or(u32::MAX),
-        ready: u32::try_from(ready.count()).unwrap_or(u32::MAX),
+        desired: wanted,
+        ready: u32::try_from(ready.len()).unwrap_or(u32::MAX),
         selector: crds::children::selector(name.name(), Role::Trainer),
     }
 }
@@ -81,12 +86,10 @@ fn endpoints(stream: &LiveStream, name: &StreamName, observed: &Observed) -> Opt
     let base = match signalling.exposure {
         SignallingExposure::NodePort => {
             let port = service?.node_ports.get("http")?;
-            let host = signalling.host.clone().or_else(|| observed.media_node()?.host_ip.clone())?;
-            format!("http://{}:{port}", bracketed(&host))
+            format!("http://{}:{port}", bracketed(&host(observed)?))
         }
         SignallingExposure::LoadBalancer => {
-            let host = signalling.host.clone().or_else(|| service?.ingress.first().cloned())?;
-            format!("http://{}", bracketed(&host))
+            format!("http://{}", bracketed(service?.ingress.first()?))
         }
         SignallingExposure::Ingress => {
             let scheme = if signalling.tls_secret_ref.is_some() { "https" } else { "http" };
@@ -95,6 +98,13 @@ fn endpoints(stream: &LiveStream, name: &StreamName, observed: &Observed) -> Opt
         SignallingExposure::ClusterIP => format!("http://{}.{}.svc", name.name(), name.namespace()),
     };
     Some(Endpoints { whip: format!("{base}/whip"), whep: format!("{base}/whep"), page: format!("{base}/") })
+}
+
+/// Every node serves a node port; the one that media come to does for sure.
+fn host(observed: &Observed) -> Option<String> {
+    let advertised = parse_annotation(observed.advertised.as_deref().unwrap_or_default());
+    let first = advertised.first().map(|address| address.ip().to_string());
+    first.or_else(|| observed.media_node()?.host_ip.clone())
 }
 
 fn bracketed(host: &str) -> String {

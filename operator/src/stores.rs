@@ -7,12 +7,13 @@ use std::{
 
 use crds::LiveStream;
 use k8s_openapi::api::{
-    core::v1::{Pod, Service},
+    core::v1::{Node, Pod, Service},
     networking::v1::Ingress,
 };
 use kube::{Resource, ResourceExt, runtime::watcher::Event};
 use proto::StreamName;
 
+use crate::nodes::{self, NodeView, Nodes};
 use crate::views::{IngressView, PodView, SecretView, ServiceView, parse_version};
 
 /// What is watched.
@@ -33,6 +34,7 @@ pub enum Watched {
     Service(Event<(StreamName, ServiceView)>),
     Secret(Event<(StreamName, SecretView)>),
     Ingress(Event<(StreamName, IngressView)>),
+    Node(Event<NodeView>),
     /// Looked for, and not there.
     Gone {
         kind: Kind,
@@ -50,6 +52,7 @@ pub(crate) struct Stores {
     pub(crate) services: Store<ServiceView>,
     pub(crate) secrets: Store<SecretView>,
     pub(crate) ingresses: Store<IngressView>,
+    pub(crate) nodes: Nodes,
 }
 
 /// Objects of one kind.
@@ -86,6 +89,10 @@ impl Watched {
         keyed(event, IngressView::of).map(Self::Ingress)
     }
 
+    pub fn node(event: Event<Node>) -> Option<Self> {
+        map(event, nodes::view).map(Self::Node)
+    }
+
     pub fn stream(event: Event<LiveStream>) -> Option<Self> {
         map(event, |mut stream| {
             stream.managed_fields_mut().clear();
@@ -104,6 +111,11 @@ impl Stores {
             Watched::Service(event) => self.services.handle(event),
             Watched::Secret(event) => self.secrets.handle(event),
             Watched::Ingress(event) => self.ingresses.handle(event),
+            Watched::Node(event) => {
+                let Some(changed) = self.nodes.handle(event) else { return Vec::new() };
+                let there = self.pods.iter().filter(|(_, pod)| pod.node.as_deref() == Some(changed.as_str()));
+                there.map(|(stream, _)| stream.clone()).collect()
+            }
             Watched::Gone { kind, stream, name, uid } => {
                 let gone = match kind {
                     Kind::Stream => self.streams.forget(stream, &name, &uid),
@@ -119,11 +131,8 @@ impl Stores {
 
     /// Everything there is has been seen once.
     pub(crate) fn are_complete(&self) -> bool {
-        self.streams.complete
-            && self.pods.complete
-            && self.services.complete
-            && self.secrets.complete
-            && self.ingresses.complete
+        let ours = self.streams.complete && self.pods.complete && self.services.complete;
+        ours && self.secrets.complete && self.ingresses.complete && self.nodes.complete
     }
 
     /// The newest version seen of any object of `kind`: all older ones have been seen as well.

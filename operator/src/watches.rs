@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use crds::LiveStream;
 use futures::{StreamExt, pin_mut};
 use k8s_openapi::api::{
-    core::v1::{Pod, Secret, Service},
+    core::v1::{Node, Pod, Secret, Service},
     networking::v1::Ingress,
 };
 use kube::{
@@ -55,6 +55,8 @@ pub fn watch(client: &Client, namespace: Option<&str>, metrics: &Metrics, seen: 
         None => Api::all(client.clone()),
     };
     watches.spawn(forward(secrets, children(), Watched::secret, metrics.clone(), seen.clone()));
+    let nodes = watcher::Config::default().page_size(PAGE);
+    watches.spawn(forward(Api::<Node>::all(client.clone()), nodes, Watched::node, metrics.clone(), seen.clone()));
     watches
 }
 

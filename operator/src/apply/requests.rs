@@ -120,7 +120,7 @@ impl Shell<'_> {
         labels: BTreeMap<String, String>,
         annotations: BTreeMap<String, String>,
     ) -> Result<Answer, Failure> {
-        let owner = self.stream.controller_owner_ref(&());
+        let owner = crate::desired::owner(self.stream);
         let metadata = json!({"metadata": {
             "uid": known.uid,
             "resourceVersion": known.version.to_string(),

@@ -1,79 +1,159 @@
 //! Gathers what is known of one stream.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use crds::{AutoscalingMode, LiveStream, MediaExposure};
+use crds::{Accelerator, ConditionType, LiveStream, MediaExposure};
 use jiff::Timestamp;
 use proto::StreamName;
 
 use super::Operator;
 use crate::{
-    names::{PodName, Role},
+    addresses::{Place, advertised_addresses, to_annotation},
+    autoscaling::{CPU, Recalled, ScalingInputs, ScalingSpec, TrainerInput, TrainerState},
+    desired::MEDIA_PORT,
+    names::{PodName, Role, media_service},
     observe::Observed,
+    reports::StreamReports,
     views::PodView,
 };
 
 impl Operator {
-    pub(super) fn observe(&mut self, name: &StreamName, stream: &LiveStream, _now: Timestamp) -> Observed {
-        let pods = self
-            .stores
-            .pods
-            .of(name)
-            .filter_map(|pod| Some((PodName::parse(name.name(), &pod.meta.name)?, pod.clone())));
-        let mut observed = Observed {
-            pods: pods.collect(),
-            services: self
-                .stores
-                .services
-                .of(name)
-                .map(|service| (service.meta.name.clone(), service.clone()))
-                .collect(),
-            secret: self.stores.secrets.named(name, &crds::children::secret_name(name.name())).cloned(),
-            ingress: self.stores.ingresses.first_of(name).cloned(),
-            media_port: self.media_port(name, stream),
-            trainers: trainers(stream),
-            ..Observed::default()
-        };
-        observed.advertised = observed.media_node().and_then(|pod| advertised(stream, pod));
-        observed.memory = self.known.get(name).map(|known| known.memory.clone()).unwrap_or_default();
+    pub(super) fn observe(&mut self, name: &StreamName, stream: &LiveStream, now: Timestamp) -> Observed {
+        let mut observed = self.look(name, stream, now);
+        observed.media_port = self.media_port(name, stream, now);
+        if stream.metadata.deletion_timestamp.is_none() {
+            let decision = self.scaler.decide(name, &self.scaling_inputs(name, stream, &observed, now));
+            observed.trainers = decision.trainers.clone();
+            observed.scaling = Some(decision);
+        }
         observed
     }
 
-    fn media_port(&mut self, name: &StreamName, stream: &LiveStream) -> Option<u16> {
-        if stream.spec.relay.media.exposure != MediaExposure::HostPort {
-            return None;
+    /// What can be seen, without deciding anything.
+    fn look(&self, name: &StreamName, stream: &LiveStream, _now: Timestamp) -> Observed {
+        let stores = &self.stores;
+        let pods = stores.pods.of(name);
+        let pods = pods.filter_map(|pod| Some((PodName::parse(name.name(), &pod.meta.name)?, pod.clone())));
+        let services = stores.services.of(name).map(|service| (service.meta.name.clone(), service.clone()));
+        let reports = self.reports_of(name);
+        let known = self.known.get(name);
+        let mut observed = Observed {
+            pods: pods.collect(),
+            services: services.collect(),
+            secret: stores.secrets.named(name, &crds::children::secret_name(name.name())).cloned(),
+            ingress: stores.ingresses.first_of(name).cloned(),
+            bus_connected: self.reports.as_ref().map(crate::reports::Reports::connected),
+            memory: known.map(|known| known.memory.clone()).unwrap_or_default(),
+            ..Observed::default()
+        };
+        observed.advertised = observed
+            .media_node()
+            .and_then(|pod| self.advertised(name, stream.spec.relay.media.exposure, pod, &observed));
+        if let Some(pod) = observed.media_node() {
+            let probed = known.and_then(|known| known.probed.as_ref()).filter(|(uid, _)| *uid == pod.meta.uid);
+            let report = reports.media_node(&pod.meta.name, pod.meta.created_at).cloned();
+            (observed.reachable, observed.report) = (probed.map(|(_, reachable)| *reachable), report);
         }
-        if let Some(port) = self.known.get(name).and_then(|known| known.media_port) {
-            return Some(port);
+        observed.activities = activities(&observed, &reports);
+        observed
+    }
+
+    /// After a restart: what was decided for each stream before.
+    pub(super) fn recall(&mut self, now: Timestamp) {
+        let streams: Vec<_> = self.stores.streams.iter().map(|(name, stream)| (name.clone(), stream.clone())).collect();
+        for (name, stream) in streams {
+            let observed = self.look(&name, &stream, now);
+            let status = stream.status.as_ref();
+            let alive = observed.pods_of(Role::Trainer).filter(|(pod, view)| !pod.stand_in && !view.meta.is_deleting());
+            let trainers = match u32::try_from(alive.count()).unwrap_or(u32::MAX) {
+                0 => status.and_then(|status| status.trainers.as_ref()).map_or(0, |trainers| trainers.desired),
+                alive => alive,
+            };
+            let reason = status.and_then(|status| status.condition(ConditionType::ScalingActive));
+            let recalled = Recalled { trainers, reason: reason.map(|condition| condition.reason.clone()) };
+            let inputs = self.scaling_inputs(&name, &stream, &observed, now);
+            self.scaler.remember(&name, &recalled, &inputs);
+            if let Some(port) = observed.pods_of(Role::MediaNode).find_map(|(_, pod)| pod.media_port) {
+                self.ports.seen(&name, port);
+            }
         }
-        let taken: BTreeSet<u16> = self.known.values().filter_map(|known| known.media_port).collect();
-        let (first, last) = self.context.options.host_ports;
-        let free = (first..=last).find(|port| !taken.contains(port));
-        if let Some(known) = self.known.get_mut(name) {
-            known.media_port = free;
+    }
+
+    fn reports_of(&self, name: &StreamName) -> StreamReports {
+        self.reports.as_ref().map(|reports| reports.of(name)).unwrap_or_default()
+    }
+
+    fn media_port(&mut self, name: &StreamName, stream: &LiveStream, now: Timestamp) -> Option<u16> {
+        if stream.spec.relay.media.exposure == MediaExposure::HostPort {
+            return self.ports.allocate(name, now);
         }
-        free
+        self.ports.release(name, now);
+        None
+    }
+
+    fn advertised(
+        &self,
+        name: &StreamName,
+        exposure: MediaExposure,
+        pod: &PodView,
+        observed: &Observed,
+    ) -> Option<String> {
+        let service = observed.services.get(&media_service(name));
+        let place = Place {
+            pod_ips: &pod.pod_ips,
+            host_ip: pod.host_ip.as_deref(),
+            node_addresses: pod.node.as_deref().map_or(&[], |node| self.stores.nodes.addresses(node)),
+            host_port: pod.media_port,
+            node_port: service.and_then(|service| service.node_ports.get("media").copied()),
+            load_balancer: service.map_or(&[], |service| &service.ingress),
+            media_port: MEDIA_PORT,
+        };
+        // A pod has its addresses once it is on a node.
+        pod.host_ip.as_ref()?;
+        let addresses = advertised_addresses(exposure, place);
+        (!addresses.is_empty()).then(|| to_annotation(&addresses))
+    }
+
+    fn scaling_inputs(
+        &self,
+        _name: &StreamName,
+        stream: &LiveStream,
+        observed: &Observed,
+        now: Timestamp,
+    ) -> ScalingInputs {
+        let (resource, cost) = resource(stream.spec.training.accelerator.as_ref());
+        let mut trainers: BTreeMap<u32, TrainerInput> = BTreeMap::new();
+        for (name, pod) in observed.pods_of(Role::Trainer) {
+            let terminating = pod.meta.is_deleting();
+            let report = observed.activities.get(&name).copied();
+            let fresh = TrainerInput { ordinal: name.ordinal, ready: false, terminating, report: None };
+            let trainer = trainers.entry(name.ordinal).or_insert(fresh);
+            trainer.ready |= pod.ready;
+            trainer.terminating &= terminating;
+            trainer.report = trainer.report.take().or(report);
+        }
+        ScalingInputs {
+            now,
+            spec: ScalingSpec::of(&stream.spec, resource, cost),
+            bus_reachable: observed.bus_connected.unwrap_or(false),
+            media_node: observed.report.as_ref().map(Into::into),
+            trainers: trainers.into_values().collect(),
+        }
     }
 }
 
-fn trainers(stream: &LiveStream) -> BTreeSet<u32> {
-    let scaling = &stream.spec.training.autoscaling;
-    let count = match scaling.mode {
-        AutoscalingMode::Operator => scaling.max_replicas.min(1),
-        _ => stream.spec.training.replicas.unwrap_or(scaling.min_replicas),
-    };
-    (0..count).collect()
+fn activities(observed: &Observed, reports: &StreamReports) -> BTreeMap<PodName, TrainerState> {
+    let trainers = observed.pods_of(Role::Trainer);
+    let said =
+        trainers.filter_map(|(name, pod)| Some((name, reports.trainer(&pod.meta.name, pod.meta.created_at)?.into())));
+    said.collect()
 }
 
-fn advertised(stream: &LiveStream, pod: &PodView) -> Option<String> {
-    match stream.spec.relay.media.exposure {
-        MediaExposure::HostPort => Some(format!("{}:{}", pod.host_ip.as_ref()?, pod.media_port?)),
-        MediaExposure::PodNetwork => Some(format!("{}:8189", pod.pod_ips.first()?)),
-        _ => None,
-    }
-}
-
-#[allow(dead_code, reason = "used once reports are")]
-fn role_of(name: PodName) -> Role {
-    name.role
+/// What a trainer takes of the budget.
+fn resource(accelerator: Option<&Accelerator>) -> (String, u32) {
+    let named = accelerator.and_then(|accelerator| {
+        let resource = accelerator.resource_name.clone().map(|resource| (resource, accelerator.count));
+        resource.or_else(|| Some((accelerator.resource_claim_template_name.clone()?, 1)))
+    });
+    named.unwrap_or_else(|| (CPU.to_owned(), 1))
 }

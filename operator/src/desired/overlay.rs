@@ -13,7 +13,9 @@ pub(super) fn apply(overlay: &PodOverlay, pod: &mut PodSpec, container: &mut Con
     if !overlay.topology_spread_constraints.is_empty() {
         pod.topology_spread_constraints = Some(overlay.topology_spread_constraints.clone());
     }
-    pod.priority_class_name.clone_from(&overlay.priority_class_name);
+    if overlay.priority_class_name.is_some() {
+        pod.priority_class_name.clone_from(&overlay.priority_class_name);
+    }
     pod.runtime_class_name.clone_from(&overlay.runtime_class_name);
     pod.service_account_name.clone_from(&overlay.service_account_name);
     if !overlay.image_pull_secrets.is_empty() {

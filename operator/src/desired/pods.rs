@@ -11,7 +11,8 @@ use crds::{
     children::{REACHABLE_GATE, pod_labels},
 };
 use k8s_openapi::api::core::v1::{
-    Pod, PodReadinessGate, PodResourceClaim, PodSecurityContext, PodSpec, SeccompProfile, Toleration,
+    LocalObjectReference, Pod, PodReadinessGate, PodResourceClaim, PodSecurityContext, PodSpec, SeccompProfile,
+    Toleration,
 };
 use proto::StreamName;
 use sha2::{Digest, Sha256};
@@ -84,6 +85,8 @@ fn pod_spec(
     PodSpec {
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
+        image_pull_secrets: pull_secrets(options),
+        priority_class_name: options.pods.priority_class(role).cloned(),
         restart_policy: Some("Always".to_owned()),
         termination_grace_period_seconds: Some(if role == Role::Trainer { 20 } else { 5 }),
         readiness_gates: (role == Role::MediaNode && options.probe).then(|| vec![gate]),
@@ -100,6 +103,12 @@ fn pod_spec(
         volumes: Some(volumes::volumes(stream, name, role)),
         ..PodSpec::default()
     }
+}
+
+fn pull_secrets(options: &Options) -> Option<Vec<LocalObjectReference>> {
+    let secrets = options.pods.image_pull_secrets.iter().filter(|name| !name.is_empty());
+    let secrets: Vec<_> = secrets.map(|name| LocalObjectReference { name: name.clone() }).collect();
+    (!secrets.is_empty()).then_some(secrets)
 }
 
 fn resource_claims(placement: Placement<'_>) -> Option<Vec<PodResourceClaim>> {

@@ -14,7 +14,10 @@ use k8s_openapi::{
             IngressSpec, IngressTLS, ServiceBackendPort,
         },
     },
-    apimachinery::pkg::{apis::meta::v1::ObjectMeta, util::intstr::IntOrString},
+    apimachinery::pkg::{
+        apis::meta::v1::{ObjectMeta, OwnerReference},
+        util::intstr::IntOrString,
+    },
 };
 use kube::Resource;
 use proto::StreamName;
@@ -125,12 +128,18 @@ fn port(name: &str, port: i32, protocol: &str) -> ServicePort {
     }
 }
 
+/// The stream controls it, and goes after it when it is deleted in the foreground.
+pub(crate) fn owner(stream: &LiveStream) -> Option<OwnerReference> {
+    let owner = stream.controller_owner_ref(&())?;
+    Some(OwnerReference { block_owner_deletion: Some(true), ..owner })
+}
+
 pub(crate) fn metadata(stream: &LiveStream, name: &StreamName, object: String) -> ObjectMeta {
     ObjectMeta {
         name: Some(object),
         namespace: Some(name.namespace().to_owned()),
         labels: Some(labels(name.name())),
-        owner_references: stream.controller_owner_ref(&()).map(|owner| vec![owner]),
+        owner_references: owner(stream).map(|owner| vec![owner]),
         ..ObjectMeta::default()
     }
 }

@@ -3,7 +3,8 @@
 use crds::{
     LiveStream, MediaExposure,
     conditions::{
-        AddressReachable, BusReachable, Enhancing, Publishing, Ready, Reconciling, Stalled, Training, condition,
+        AddressReachable, BusReachable, Enhancing, Publishing, Ready, Reconciling, ScalingActive, Stalled, Training,
+        condition,
     },
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -13,6 +14,7 @@ use super::{
     troubles::{Trouble, of_refusal, trouble},
 };
 use crate::{
+    autoscaling::Activity,
     desired::EnhancerWanted,
     names::{PodName, Role},
     views::PodView,
@@ -39,6 +41,19 @@ pub(super) fn conditions(at: Situation<'_>, now: &Time) -> Vec<Condition> {
         bus_reachable(at),
         reconciling(at),
         stalled,
+    ]
+    .into_iter()
+    .chain(scaling(at, generation, now))
+    .collect()
+}
+
+/// As the scaler says it.
+fn scaling(at: Situation<'_>, generation: i64, now: &Time) -> Vec<Condition> {
+    let Some(scaling) = &at.observed.scaling else { return Vec::new() };
+    let (active, limited) = (&scaling.active, &scaling.limited);
+    vec![
+        condition(active.reason, active.message, generation, now),
+        condition(limited.reason, limited.message, generation, now),
     ]
 }
 
@@ -107,13 +122,21 @@ fn training(at: Situation<'_>) -> Said<Training> {
     }
     let wanted: Vec<PodName> = at.desired.pods.keys().copied().filter(|pod| pod.role == Role::Trainer).collect();
     if wanted.is_empty() {
-        return match &at.observed.report {
-            Some(report) if !report.publishing => say(Training::NoPublisher, ""),
+        return match at.observed.scaling.as_ref().map(|scaling| scaling.active.reason) {
+            Some(ScalingActive::NobodyPublishes) => say(Training::NoPublisher, ""),
+            Some(ScalingActive::Saturated) => say(Training::Saturated, ""),
             _ => say(Training::ScaledToZero, ""),
         };
     }
-    if wanted.iter().any(|pod| at.observed.pod(*pod).is_some_and(|pod| pod.ready)) {
-        return say(Training::Running, "");
+    let ready: Vec<_> = wanted.iter().filter(|pod| at.observed.pod(**pod).is_some_and(|pod| pod.ready)).collect();
+    if !ready.is_empty() {
+        let activity = ready.iter().filter_map(|pod| at.observed.activities.get(pod)).map(|said| said.activity).max();
+        return match activity {
+            None => say(Training::NoReport, ""),
+            Some(Activity::Training) => say(Training::Running, ""),
+            Some(Activity::Suspended) => say(Training::Saturated, "the gain has saturated"),
+            Some(Activity::Waiting | Activity::Draining) => say(Training::WaitingForPatches, ""),
+        };
     }
     let accelerator = spec.training.accelerator.as_ref();
     let troubles =

@@ -6,20 +6,25 @@ use control_plane::{ControlPlane, FakeKubelet, User, wait_for};
 use crds::{ConditionType, LiveStream, LiveStreamSpec};
 use jiff::Timestamp;
 use k8s_openapi::{
-    api::rbac::v1::{ClusterRole, PolicyRule, RoleBinding},
+    api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, RoleBinding},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ListParams, Patch, PatchParams, PostParams},
 };
-use operator::{Context, Credentials, Events, Images, Metrics, Nats, Operator, Options, PullPolicy, client::client};
+use operator::{
+    Context, Credentials, Events, Images, Inputs, Metrics, Nats, Operator, Options, PodOptions, PullPolicy,
+    autoscaling::Budget, client::client,
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use telemetry::{Health, Shutdown};
 use tokio::{sync::OnceCell, task::JoinHandle};
 
 const ACCOUNT: &str = "acuity-operator";
+/// What it asks of the whole cluster.
+const CLUSTER: &str = "acuity-operator-cluster";
 static INSTALLED: OnceCell<()> = OnceCell::const_new();
 
 pub(crate) struct Bed {
@@ -40,6 +45,7 @@ pub(crate) struct Running {
 #[derive(Deserialize)]
 struct Rights {
     streams: Vec<PolicyRule>,
+    cluster: Vec<PolicyRule>,
 }
 
 impl Bed {
@@ -95,7 +101,7 @@ impl Bed {
         let (until, ready) = (shutdown.clone(), health.clone());
         let task = tokio::spawn(async move {
             let _watches = watches;
-            operator::drive(operator, watched, &ready, until).await;
+            operator::drive(operator, Inputs { watched, triggers: None }, &ready, until).await;
         });
         Running { metrics, health, shutdown, task }
     }
@@ -146,9 +152,18 @@ pub(crate) fn is_because(of: ConditionType, expected: &'static str) -> impl Fn(&
 
 async fn grant(client: &Client) {
     let rights: Rights = serde_saphyr::from_str(include_str!("../../rbac.yaml")).unwrap();
-    let metadata = ObjectMeta { name: Some(ACCOUNT.to_owned()), ..ObjectMeta::default() };
-    let role = ClusterRole { metadata, rules: Some(rights.streams), aggregation_rule: None };
-    Api::all(client.clone()).create(&PostParams::default(), &role).await.unwrap();
+    for (name, rules) in [(ACCOUNT, rights.streams), (CLUSTER, rights.cluster)] {
+        let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+        let role = ClusterRole { metadata, rules: Some(rules), aggregation_rule: None };
+        Api::all(client.clone()).create(&PostParams::default(), &role).await.unwrap();
+    }
+    let binding: ClusterRoleBinding = serde_json::from_value(json!({
+        "metadata": {"name": CLUSTER},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": CLUSTER},
+        "subjects": [{"kind": "Group", "name": "system:serviceaccounts", "apiGroup": "rbac.authorization.k8s.io"}],
+    }))
+    .unwrap();
+    Api::all(client.clone()).create(&PostParams::default(), &binding).await.unwrap();
 }
 
 fn options(namespace: &str) -> Options {
@@ -165,7 +180,8 @@ fn options(namespace: &str) -> Options {
         nats: Nats { nats_url: "nats://nats:4222".to_owned(), nats_credentials: None },
         host_ports: (30900, 30999),
         probe: false,
-        max_trainers: 10,
+        trainer_budget: Budget::default(),
+        pods: PodOptions::default(),
         concurrency: 16,
         health_listen: "127.0.0.1:0".parse().unwrap(),
         lease_namespace: None,

@@ -2,18 +2,26 @@
 
 use crds::{ConditionType, LiveStream};
 use k8s_openapi::api::core::v1::{Pod, Secret, Service};
-use kube::{ResourceExt, api::DeleteParams};
-use serde_json::json;
+use kube::{
+    ResourceExt,
+    api::{DeleteParams, Patch, PatchParams, PostParams},
+};
+use serde_json::{Value, json};
 
 use crate::harness::{Bed, is_because, reason};
 use control_plane::{wait_for, wait_until_gone};
+
+/// Without reports nobody but the user says how many.
+fn one_trainer() -> Value {
+    json!({"training": {"replicas": 1, "autoscaling": {"mode": "Fixed"}}})
+}
 
 #[tokio::test]
 async fn a_stream_becomes_pods_services_a_secret_and_a_status() {
     let bed = Bed::new("becomes").await;
     let _kubelet = bed.kubelet().await;
     let running = bed.start();
-    let created = bed.create("game", json!({})).await;
+    let created = bed.create("game", one_trainer()).await;
     assert_eq!(created.status.as_ref().unwrap().observed_generation, -1, "kstatus is right from the first read");
 
     let stream = bed.stream_that("game", is_because(ConditionType::Ready, "Accepting")).await;
@@ -27,7 +35,8 @@ async fn a_stream_becomes_pods_services_a_secret_and_a_status() {
     assert!(endpoints.whip.starts_with("http://127.0.0.1:3") && endpoints.whip.ends_with("/whip"), "{endpoints:?}");
 
     let media_node: Pod = bed.api().get("game-media-node-0").await.unwrap();
-    assert_eq!(media_node.annotations()["acuity.video/advertised-addresses"], "127.0.0.1:30900");
+    let advertised = &media_node.annotations()["acuity.video/advertised-addresses"];
+    assert_eq!(*advertised, format!("127.0.0.1:{}", media_node.annotations()["acuity.video/media-port"]));
     assert_eq!(media_node.owner_references()[0].uid, stream.metadata.uid.unwrap());
     running.stop().await;
 }
@@ -38,7 +47,7 @@ async fn nothing_is_written_when_nothing_changed_nor_after_a_restart() {
     let _kubelet = bed.kubelet().await;
     let running = bed.start();
     for name in ["one", "two", "three"] {
-        bed.create(name, json!({})).await;
+        bed.create(name, one_trainer()).await;
     }
     for name in ["one", "two", "three"] {
         bed.stream_that(name, is_because(ConditionType::Ready, "Accepting")).await;
@@ -63,7 +72,7 @@ async fn a_changed_spec_replaces_the_pods_it_is_about_and_no_others() {
     let bed = Bed::new("update").await;
     let _kubelet = bed.kubelet().await;
     let running = bed.start();
-    bed.create("game", json!({})).await;
+    bed.create("game", one_trainer()).await;
     bed.stream_that("game", is_because(ConditionType::Ready, "Accepting")).await;
     let uid = async |name: &str| bed.api::<Pod>().get(name).await.unwrap().uid().unwrap();
     let (media_node, enhancer) = (uid("game-media-node-0").await, uid("game-enhancer-0").await);
@@ -85,7 +94,7 @@ async fn a_paused_stream_has_no_pods_and_keeps_its_endpoints() {
     let bed = Bed::new("paused").await;
     let _kubelet = bed.kubelet().await;
     let running = bed.start();
-    bed.create("game", json!({})).await;
+    bed.create("game", one_trainer()).await;
     bed.stream_that("game", is_because(ConditionType::Ready, "Accepting")).await;
     let port = |service: Service| service.spec.unwrap().ports.unwrap()[0].node_port;
     let before = port(bed.api().get("game").await.unwrap());
@@ -106,7 +115,7 @@ async fn what_others_change_of_the_operators_is_put_back() {
     let bed = Bed::new("foreign").await;
     let _kubelet = bed.kubelet().await;
     let running = bed.start();
-    bed.create("game", json!({})).await;
+    bed.create("game", one_trainer()).await;
     bed.stream_that("game", is_because(ConditionType::Ready, "Accepting")).await;
 
     bed.patch::<Service>(
@@ -129,7 +138,9 @@ async fn what_others_change_of_the_operators_is_put_back() {
     bed.api::<Secret>().delete("game-acuity", &DeleteParams::default()).await.unwrap();
     wait_for(&bed.api::<Secret>(), "game-acuity", |secret: &Secret| secret.uid() != uid).await;
 
-    bed.patch::<Pod>("game-trainer-0", json!({"spec": {"containers": [{"name": "trainer", "image": "mine"}]}})).await;
+    let image = json!({"spec": {"containers": [{"name": "trainer", "image": "mine"}]}});
+    let pods = bed.api::<Pod>();
+    pods.patch("game-trainer-0", &PatchParams::default(), &Patch::Strategic(&image)).await.unwrap();
     wait_for(&bed.api::<Pod>(), "game-trainer-0", |pod: &Pod| {
         pod.spec.as_ref().unwrap().containers[0].image.as_deref() == Some("acuity/trainer:1")
     })
@@ -143,9 +154,9 @@ async fn an_object_of_somebody_else_is_left_alone_and_said() {
     let _kubelet = bed.kubelet().await;
     let mine = json!({"metadata": {"name": "game"}, "spec": {"selector": {"app": "mine"}, "ports": [{"port": 1}]}});
     let mine: Service = serde_json::from_value(mine).unwrap();
-    bed.api().create(&kube::api::PostParams::default(), &mine).await.unwrap();
+    bed.api().create(&PostParams::default(), &mine).await.unwrap();
     let running = bed.start();
-    bed.create("game", json!({})).await;
+    bed.create("game", one_trainer()).await;
     let stream = bed.stream_that("game", is_because(ConditionType::Stalled, "NameTaken")).await;
     assert_eq!(reason(&stream, ConditionType::Reconciling).as_deref(), Some("Progressing"));
     let service: Service = bed.api().get("game").await.unwrap();
@@ -162,7 +173,7 @@ async fn a_deleted_stream_takes_its_pods_along() {
     let bed = Bed::new("deleted").await;
     let _kubelet = bed.kubelet().await;
     let running = bed.start();
-    bed.create("game", json!({})).await;
+    bed.create("game", one_trainer()).await;
     bed.stream_that("game", is_because(ConditionType::Ready, "Accepting")).await;
     bed.api::<LiveStream>().delete("game", &DeleteParams::foreground()).await.unwrap();
     for pod in ["game-media-node-0", "game-enhancer-0", "game-trainer-0"] {

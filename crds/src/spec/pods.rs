@@ -14,9 +14,6 @@ use serde::{Deserialize, Serialize};
 use super::references::OBJECT_NAME;
 use crate::Role;
 
-/// The most entries of a list or a map here.
-const MAX_ITEMS: u32 = 32;
-
 const NO_ACCELERATORS: (&str, &str) = (
     "self.all(name, !name.contains('/'))",
     "devices do not go here: use enhancement.accelerator and training.accelerator",
@@ -64,7 +61,6 @@ impl Pods {
 pub struct PodOverlay {
     /// Further labels.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = MAX_ITEMS))]
     #[x_kube(validation = (
         "self.all(key, !key.startsWith('app.kubernetes.io/') && !key.startsWith('acuity.video/'))",
         "labels of app.kubernetes.io/ and acuity.video/ are the operator's: use a prefix of yours",
@@ -72,7 +68,6 @@ pub struct PodOverlay {
     pub labels: BTreeMap<String, String>,
     /// Further annotations.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = MAX_ITEMS))]
     #[x_kube(validation = (
         "self.all(key, !key.startsWith('acuity.video/'))",
         "annotations of acuity.video/ are the operator's: use a prefix of yours",
@@ -80,11 +75,9 @@ pub struct PodOverlay {
     pub annotations: BTreeMap<String, String>,
     /// Labels a node must have.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = MAX_ITEMS))]
     pub node_selector: BTreeMap<String, String>,
     /// Taints that do not keep the pod away.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = MAX_ITEMS))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub tolerations: Vec<Toleration>,
     /// Which nodes and neighbours it wants.
@@ -92,7 +85,6 @@ pub struct PodOverlay {
     pub affinity: Option<Affinity>,
     /// How pods are spread over the cluster.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = MAX_ITEMS))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["topologyKey".into(), "whenUnsatisfiable".into()]))]
     pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
     /// CPU and memory of its container, in place of the operator's defaults.
@@ -115,12 +107,10 @@ pub struct PodOverlay {
     pub service_account_name: Option<String>,
     /// Secrets to pull images with.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = MAX_ITEMS))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub image_pull_secrets: Vec<LocalObjectReference>,
     /// Further environment variables of its container.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = MAX_ITEMS))]
     #[x_kube(
         merge_strategy = ListMerge::Map(vec!["name".into()]),
         validation = (
@@ -144,12 +134,10 @@ impl PodOverlay {
 pub struct Resources {
     /// What the scheduler sets aside.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = MAX_ITEMS))]
     #[x_kube(validation = NO_ACCELERATORS, validation = QUANTITIES)]
     pub requests: BTreeMap<String, Quantity>,
     /// What it never gets more of.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = MAX_ITEMS))]
     #[x_kube(validation = NO_ACCELERATORS, validation = QUANTITIES)]
     pub limits: BTreeMap<String, Quantity>,
 }

@@ -68,6 +68,15 @@ fn status() -> LiveStreamStatus {
 }
 
 #[tokio::test]
+async fn the_committed_definition_applies_without_a_warning() {
+    let kubectl = Kubectl::new("definition").await;
+    let said =
+        kubectl.run("apply --server-side --force-conflicts --dry-run=server -f crds/livestreams.acuity.video.yaml");
+    let name = "customresourcedefinition.apiextensions.k8s.io/livestreams.acuity.video";
+    assert_eq!(said, format!("{name} serverside-applied (server dry run)"));
+}
+
+#[tokio::test]
 async fn the_examples_apply_and_apply_again_without_a_change() {
     let kubectl = Kubectl::new("examples").await;
     for name in ["game-night", "every-field"] {

@@ -276,3 +276,60 @@ impl Systems<Quality> {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod sample;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again_and_has_the_names_that_were_promised() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.json");
+        let report = Report {
+            version: "0.1.0".to_owned(),
+            command: "acuity evaluate".to_owned(),
+            clips: vec![sample::clip(1200)],
+            unmeasured: Vec::new(),
+        };
+        report.write_json(&path).unwrap();
+        let read = Report::read_json(&path).unwrap();
+        assert_eq!(format!("{read:.6?}"), format!("{report:.6?}"), "but for the last bit of floats");
+
+        let json: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let clip = &json["clips"][0];
+        for promised in [
+            "/uplink_kbps/total",
+            "/mean/bicubic/psnr_y_db",
+            "/mean/enhanced/ssim",
+            "/mean/bicubic_encoded/psnr_y_db",
+            "/mean/bicubic_full/psnr_y_db",
+            "/mean/direct/psnr_y_db",
+            "/mean/gain_db",
+            "/mean/gain_encoded_db",
+            "/mean/gain_full_db",
+            "/mean/gain_direct_db",
+            "/mean/as_seen_db",
+            "/worst_second/gain_db",
+            "/worst_second/gain_encoded_db",
+            "/share_of_seconds_below/bicubic_encoded_by_0_05_db",
+            "/seconds/59/t",
+            "/seconds/59/enhanced/psnr_y_db",
+            "/seconds/59/gain_encoded_db",
+            "/seconds/59/checkpoint_version",
+            "/delivery/source/frames_sent",
+            "/delivery/enhanced/delay_ms/p99",
+            "/training/steps",
+            "/processes/0/cpu_seconds",
+            "/machine/cores",
+        ] {
+            assert!(clip.pointer(promised).is_some_and(Value::is_number), "{promised}");
+        }
+        assert_eq!(clip.pointer("/mean/bicubic/vmaf"), None, "what nobody measured is absent");
+        assert_eq!(clip.pointer("/seconds/47/gain_db"), None, "nothing was compared");
+    }
+}

@@ -97,8 +97,9 @@ impl Run<'_> {
             if done >= 1.0 {
                 return Ok(());
             }
-            let examples = self.pool.draw(self.settings.batch.max(1) as usize, &mut random);
-            let batch = tiles.batch(examples.into_iter(), &mut random);
+            let drawn = self.pool.draw(self.settings.batch.max(1) as usize, &mut random);
+            let mut batch = tiles.batch(drawn.iter().map(|(example, _)| *example), &mut random);
+            batch.weigh(drawn.iter().map(|(_, weight)| *weight));
             losses.push(self.learner.train(&batch, loss, learning_rate(self.settings.learning_rate, done)));
             ensure!(
                 losses.last().is_some_and(|loss| loss.is_finite()),

@@ -32,6 +32,18 @@ pub struct Batch {
     pub counts: Vec<f32>,
 }
 
+impl Batch {
+    /// The squared errors of each tile count so much.
+    pub fn weigh(&mut self, weights: impl ExactSizeIterator<Item = f32>) {
+        let tile = self.counts.len() / weights.len().max(1);
+        for (counts, weight) in self.counts.chunks_mut(tile.max(1)).zip(weights) {
+            // The error is multiplied by it before it is squared.
+            let factor = weight.sqrt();
+            counts.iter_mut().for_each(|count| *count *= factor);
+        }
+    }
+}
+
 /// The network, its optimiser, and where they are.
 #[derive(Debug)]
 pub struct Learner {
@@ -163,7 +175,7 @@ impl Learner {
             Loss::AbsoluteError => error.abs(),
             Loss::Charbonnier => (error.square() + 1e-6).sqrt(),
         };
-        let counting = f64::from(batch.counts.iter().sum::<f32>()).max(1.0);
+        let counting = (batch.counts.iter().filter(|count| **count > 0.0).count() as f64).max(1.0);
         let mean = total.sum(Kind::Float) / counting;
         mean.backward();
         self.adam.step(&mut self.wide.parameters, learning_rate);

@@ -47,7 +47,7 @@ fn no_clip_and_no_rate_outweighs_another() {
     let few = (0..3).map(|tenth| coded("short@100", tenth + 100));
     let pool = Pool::new(read_pairs(&spooled(&folder, "pairs", many.chain(few)), 2).unwrap());
     let drawn = pool.draw(1000, &mut StdRng::seed_from_u64(1));
-    let short = drawn.iter().filter(|example| example.id.stream_time >= 900_000).count();
+    let short = drawn.iter().filter(|(example, _)| example.id.stream_time >= 900_000).count();
     assert!((400..600).contains(&short), "{short} of 1000");
 }
 

@@ -211,7 +211,7 @@ conditions! {
         True TooFewSteps,
         /// More trainers, for patches arrive faster than they are taken.
         True BacklogGrows,
-        /// No trainers, for training gains nothing more.
+        /// Only `minReplicas`, for training gains nothing more.
         True Saturated,
         /// Fewer trainers, for the gain grows too slowly.
         True GainFlat,
@@ -246,7 +246,7 @@ conditions! {
         True MinReplicas,
         /// It asks for more than its share of the cluster's trainers.
         True Budget,
-        /// The cluster's trainers are not enough for every stream's `minReplicas`.
+        /// One trainer takes more than the cluster's whole budget for trainers.
         True BudgetTooSmall,
     }
     /// The operator is still making the stream what the spec says.

@@ -12,7 +12,8 @@ pub struct Ingest {
     /// The token a publisher must bear. Absent: anyone who reaches the endpoint may publish.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publish_token_secret_ref: Option<SecretKeyRef>,
-    /// After so long without a publisher, trainers and enhancer go; they come back with the publisher.
+    /// After so long without a publisher the enhancer goes, and trainers but for `training.autoscaling.minReplicas`; they
+    /// come back with the publisher.
     #[schemars(range(min = 5, max = 86_400))]
     pub idle_timeout_seconds: u32,
 }

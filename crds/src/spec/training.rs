@@ -109,7 +109,7 @@ pub enum Start {
 pub struct Autoscaling {
     /// Who decides.
     pub mode: AutoscalingMode,
-    /// The fewest trainers while somebody publishes (mode `Operator`).
+    /// The fewest trainers, also while nobody publishes (mode `Operator`).
     #[schemars(range(min = 0, max = 16))]
     pub min_replicas: u32,
     /// The most trainers, in every mode.

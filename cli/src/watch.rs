@@ -1,6 +1,5 @@
 //! `acuity watch`: a viewer without a screen. It receives, decodes and counts what would be shown, and records.
 
-mod loss;
 mod playback;
 mod receive;
 mod record;
@@ -13,13 +12,12 @@ use clap::{Args, ValueEnum};
 use media::Decoder;
 use telemetry::Shutdown;
 use tokio_util::sync::CancellationToken;
-use webrtc_client::{ViewOptions, Viewer};
+use webrtc_client::{Loss, ViewOptions, Viewer};
 
 use crate::{
     reconnect::{Reconnect, read_token},
     rtpdump::RtpDumpWriter,
 };
-use loss::Loss;
 use receive::{Pictures, Receiver, Shown};
 use record::Recorder;
 
@@ -41,7 +39,7 @@ pub(crate) struct WatchArgs {
     /// Keep the video's packets as they come in this file (rtpdump), without decoding them
     #[arg(long, value_name = "FILE", conflicts_with = "record")]
     pub(crate) record_rtp: Option<PathBuf>,
-    /// Lose this share of the video's packets, for tests of what measures it
+    /// Lose this share of the packets on their way in, for tests of what measures it
     #[arg(long, value_name = "PERCENT", hide = true, default_value_t = 0.0)]
     pub(crate) lose_percent: f64,
     /// End after so many seconds [default: when interrupted]
@@ -92,7 +90,7 @@ pub(crate) async fn run(args: WatchArgs, shutdown: Shutdown) -> anyhow::Result<E
         });
     }
     let reports = tokio::spawn(stats::report(shown.clone(), args.stats, !args.quiet));
-    let mut receiver = Receiver::new(shown.clone(), pictures, Loss::new(args.lose_percent, LOSS_SEED));
+    let mut receiver = Receiver::new(shown.clone(), pictures);
     let watched = watch(&args, &url, &mut receiver, &end).await;
     reports.abort();
     let recorded = receiver.finish();
@@ -122,8 +120,9 @@ async fn watch(args: &WatchArgs, url: &str, receiver: &mut Receiver, end: &Cance
             audio: !args.no_audio,
             timeout: CONNECT_TIMEOUT,
         };
+        let loss = (args.lose_percent > 0.0).then(|| Loss::new(args.lose_percent / 100.0, LOSS_SEED));
         let connected = tokio::select! {
-            connected = Viewer::connect(options) => connected,
+            connected = Viewer::connect_over(options, loss) => connected,
             () = end.cancelled() => break,
         };
         let delay = match connected {

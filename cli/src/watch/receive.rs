@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use webrtc_client::{ReceivedPacket, Viewer, ViewerEvent};
 
-use super::{loss::Loss, playback::Playback, record::Recorder};
+use super::{playback::Playback, record::Recorder};
 use crate::rtpdump::RtpDumpWriter;
 
 /// Later packets that are waited for a missing one: about 50 ms of video at a few Mbit/s, enough for a repair.
@@ -48,7 +48,6 @@ pub(crate) struct Receiver {
     shown: Shown,
     pictures: Pictures,
     assembler: Assembler,
-    loss: Loss,
 }
 
 /// What becomes of whole frames.
@@ -65,8 +64,8 @@ pub(crate) enum Pictures {
 }
 
 impl Receiver {
-    pub(crate) fn new(shown: Shown, pictures: Pictures, loss: Loss) -> Self {
-        Self { shown, pictures, assembler: Assembler::new(REORDER_PACKETS), loss }
+    pub(crate) fn new(shown: Shown, pictures: Pictures) -> Self {
+        Self { shown, pictures, assembler: Assembler::new(REORDER_PACKETS) }
     }
 
     /// Takes a session's packets until it is over, and says why; `None` when `end` was asked for.
@@ -110,9 +109,6 @@ impl Receiver {
 
     /// True when only a key frame helps.
     fn handle_video(&mut self, packet: &ReceivedPacket) -> anyhow::Result<bool> {
-        if self.loss.takes_next() {
-            return Ok(false);
-        }
         if let Pictures::Kept { packets, .. } = &mut self.pictures {
             packets.write(packet)?;
         }

@@ -1,6 +1,9 @@
 //! One peer connection from offer to end, with its HTTP session: what publishers and viewers have in common.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use reqwest::Url;
 use rtc::ice::mdns::MulticastDnsMode;
@@ -15,6 +18,7 @@ use webrtc::{
 
 use crate::{
     SignallingError,
+    loss::Loss,
     route::local_addresses,
     signalling::Signalling,
     silence::{KEEPALIVE, Silence},
@@ -46,6 +50,7 @@ impl Connection {
         signalling: Signalling,
         engine: MediaEngine,
         interceptors: Registry,
+        loss: Option<Loss>,
     ) -> Result<Self, SignallingError> {
         let addresses =
             local_addresses(&signalling.url).await.map_err(|error| SignallingError::Unreachable(error.to_string()))?;
@@ -54,7 +59,7 @@ impl Connection {
             .with_multicast_dns_mode(MulticastDnsMode::Disabled)
             .with_ice_timeouts(Some(ICE_DISCONNECTED), Some(ICE_FAILED), Some(KEEPALIVE))
             .build();
-        let wire = Arc::new(Wire::default());
+        let (wire, loss) = (Arc::new(Wire::default()), loss.map(|loss| Arc::new(Mutex::new(loss))));
         let (state_sender, state) = watch::channel(RTCPeerConnectionState::New);
         let (gathering_sender, gathering) = watch::channel(RTCIceGatheringState::New);
         let (track_sender, tracks) = mpsc::channel(8);
@@ -64,7 +69,7 @@ impl Connection {
             .with_interceptor_registry(interceptors)
             .with_setting_engine(settings)
             .with_handler(Arc::new(handler) as Arc<dyn PeerConnectionEventHandler>)
-            .with_runtime(Arc::new(CountingRuntime(wire.clone())))
+            .with_runtime(Arc::new(CountingRuntime { wire: wire.clone(), loss }))
             .with_udp_addrs(addresses)
             .with_data_channel_send_buffer_limit(MAX_OUTSTANDING_BYTES)
             .build()

@@ -8,6 +8,7 @@ mod connection;
 mod engine;
 mod estimate;
 mod keyframe_requests;
+mod loss;
 mod publisher;
 mod retransmissions;
 mod route;
@@ -17,6 +18,7 @@ mod viewer;
 mod wire;
 
 pub use backoff::Backoff;
+pub use loss::Loss;
 pub use publisher::{MAX_MESSAGE_BYTES, PublishOptions, Publisher, PublisherEvent};
 pub use route::is_loopback;
 pub use signalling::SignallingError;

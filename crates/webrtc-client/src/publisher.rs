@@ -89,7 +89,7 @@ impl Publisher {
         let mut engine = engine::media_engine().map_err(stack)?;
         let (interceptors, estimate) =
             engine::publisher_interceptors(&mut engine, options.initial_estimate_kbps).map_err(stack)?;
-        let mut connection = Connection::open(signalling, engine, interceptors).await?;
+        let mut connection = Connection::open(signalling, engine, interceptors, None).await?;
 
         let video = OutgoingTrack::add(&connection.peer, RtpCodecKind::Video).await.map_err(stack)?;
         let audio = match options.audio {

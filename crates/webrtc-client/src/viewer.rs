@@ -20,7 +20,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 
 use crate::{
-    SignallingError,
+    Loss, SignallingError,
     connection::{Connection, stack},
     engine,
     signalling::Signalling,
@@ -76,10 +76,21 @@ impl Viewer {
     /// # Errors
     /// By what to do next; see [`SignallingError`].
     pub async fn connect(options: ViewOptions) -> Result<(Self, mpsc::Receiver<ViewerEvent>), SignallingError> {
+        Self::connect_over(options, None).await
+    }
+
+    /// The same over a path that loses packets on purpose.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_over(
+        options: ViewOptions,
+        loss: Option<Loss>,
+    ) -> Result<(Self, mpsc::Receiver<ViewerEvent>), SignallingError> {
         let signalling = Signalling::new(&options.url, options.token.clone(), None, options.timeout)?;
         let mut engine = engine::media_engine().map_err(stack)?;
         let interceptors = engine::viewer_interceptors(&mut engine).map_err(stack)?;
-        let mut connection = Connection::open(signalling, engine, interceptors).await?;
+        let mut connection = Connection::open(signalling, engine, interceptors, loss).await?;
 
         let kinds =
             if options.audio { &[RtpCodecKind::Video, RtpCodecKind::Audio][..] } else { &[RtpCodecKind::Video] };

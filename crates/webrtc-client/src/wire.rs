@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll},
@@ -17,7 +17,10 @@ use webrtc::runtime::{
     Transmit,
 };
 
-use crate::engine::{OPUS, VIDEO, VIDEO_RTX};
+use crate::{
+    engine::{OPUS, VIDEO, VIDEO_RTX},
+    loss::Loss,
+};
 
 /// The kernel takes a key frame's burst only with more than its default of about 200 KiB; it may grant less.
 const SOCKET_BUFFER_BYTES: usize = 4 << 20;
@@ -54,6 +57,10 @@ fn kind(datagram: &[u8]) -> Kind {
         },
         _ => Kind::Other,
     }
+}
+
+pub(crate) fn is_rtp(datagram: &[u8]) -> bool {
+    matches!(kind(datagram), Kind::Video | Kind::Audio)
 }
 
 /// What went through the sockets of a session.
@@ -97,7 +104,10 @@ impl Wire {
 
 /// tokio, with counted sockets.
 #[derive(Debug)]
-pub(crate) struct CountingRuntime(pub(crate) Arc<Wire>);
+pub(crate) struct CountingRuntime {
+    pub(crate) wire: Arc<Wire>,
+    pub(crate) loss: Option<Arc<Mutex<Loss>>>,
+}
 
 impl Runtime for CountingRuntime {
     fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) -> Box<dyn JoinHandle> {
@@ -111,7 +121,8 @@ impl Runtime for CountingRuntime {
         {
             tracing::debug!(%error, "the UDP socket keeps its default buffers");
         }
-        Ok(Arc::new(CountedSocket { socket: TokioRuntime.wrap_udp_socket(socket)?, wire: self.0.clone() }))
+        let (wire, loss) = (self.wire.clone(), self.loss.clone());
+        Ok(Arc::new(CountedSocket { socket: TokioRuntime.wrap_udp_socket(socket)?, wire, loss }))
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
@@ -153,6 +164,7 @@ impl Runtime for CountingRuntime {
 struct CountedSocket {
     socket: Arc<dyn AsyncUdpSocket>,
     wire: Arc<Wire>,
+    loss: Option<Arc<Mutex<Loss>>>,
 }
 
 impl AsyncUdpSocket for CountedSocket {
@@ -177,6 +189,12 @@ impl AsyncUdpSocket for CountedSocket {
         let received = self.socket.poll_recv(cx, buffers, meta);
         if let Poll::Ready(Ok(messages)) = received {
             self.wire.datagrams_received.fetch_add(messages as u64, Relaxed);
+            if let Some(loss) = &self.loss {
+                let mut loss = loss.lock().expect("nothing panics with the lock held");
+                for (buffer, meta) in buffers.iter_mut().zip(meta).take(messages) {
+                    meta.len = loss.thin(&mut buffer[..meta.len], meta.stride);
+                }
+            }
         }
         received
     }

@@ -9,7 +9,10 @@ use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 use proto::v1::{PatchChannelMessage, PublisherHello, patch_channel_message::Kind};
 use server::{Server, until};
 use tokio::sync::mpsc;
-use webrtc_client::{MAX_MESSAGE_BYTES, PublishOptions, Publisher, PublisherEvent, ViewOptions, Viewer, ViewerEvent};
+use webrtc_client::{
+    Loss, MAX_MESSAGE_BYTES, PublishOptions, Publisher, PublisherEvent, ReceivedPacket, ViewOptions, Viewer,
+    ViewerEvent,
+};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -131,6 +134,34 @@ async fn a_viewer_gets_the_packets_with_their_timestamps() {
     viewer.close().await;
     publisher.close().await;
     assert_eq!(server.seen.deleted.load(SeqCst), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_path_loses_comes_late_by_repair() {
+    let server = Server::start().await;
+    let view = ViewOptions { url: format!("{}/whep", server.url), token: None, audio: false, timeout: TIMEOUT };
+    let (viewer, mut packets) = Viewer::connect_over(view, Some(Loss::new(0.3, 1))).await.unwrap();
+    let (publisher, _events) = publish(&server).await;
+    let sending = async {
+        for frame in 0_u32.. {
+            publisher.send_video(&key_frame(3000), frame * 3000);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let receiving = async {
+        let (mut newest, mut late) = (None, 0);
+        while late < 20 {
+            let video = event(&mut packets, |event| matches!(event, ViewerEvent::Video(_))).await;
+            let ViewerEvent::Video(ReceivedPacket { sequence, .. }) = video else { unreachable!() };
+            match newest {
+                Some(newest) if sequence.wrapping_sub(newest) > 1 << 15 => late += 1,
+                _ => newest = Some(sequence),
+            }
+        }
+    };
+    tokio::select! { () = sending => {}, () = receiving => {} }
+    viewer.close().await;
+    publisher.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

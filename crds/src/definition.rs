@@ -19,7 +19,7 @@ use crate::{LiveStream, LiveStreamSpec};
 
 type Object = Map<String, Value>;
 
-/// The definition as it is installed.
+/// The definition as it is installed; `LiveStream::crd()` is only what kube derives.
 #[must_use]
 pub fn definition() -> CustomResourceDefinition {
     serde_json::from_value(definition_json()).expect("the definition is changed within its own schema")

@@ -87,7 +87,7 @@ conditions! {
         False PodLost,
         /// A quota of the namespace leaves no room for the pod.
         False QuotaExceeded,
-        /// The cluster's policy does not let the pod in.
+        /// The API server, or a policy of the cluster, refuses the pod.
         False PodRefused,
         /// A Secret that the spec names is missing, or lacks the key.
         False SecretMissing,
@@ -139,7 +139,7 @@ conditions! {
         False PodLost,
         /// A quota of the namespace leaves no room for the pod.
         False QuotaExceeded,
-        /// The cluster's policy does not let the pod in.
+        /// The API server, or a policy of the cluster, refuses the pod.
         False PodRefused,
         /// No trainer has said yet.
         Unknown NoReport,
@@ -172,7 +172,7 @@ conditions! {
         False PodLost,
         /// A quota of the namespace leaves no room for the pod.
         False QuotaExceeded,
-        /// The cluster's policy does not let the pod in.
+        /// The API server, or a policy of the cluster, refuses the pod.
         False PodRefused,
         /// The media-node has not said yet.
         Unknown NoReport,
@@ -274,13 +274,13 @@ conditions! {
         True Unschedulable,
         /// A quota of the namespace leaves no room for a pod.
         True QuotaExceeded,
-        /// The cluster's policy does not let a pod in.
+        /// The API server, or a policy of the cluster, refuses a pod.
         True PodRefused,
         /// Something of another owner has the name of one of the stream's objects.
         True NameTaken,
         /// All ports of the operator's range are taken, or rest.
         True NoFreePort,
-        /// The API server takes the spec, the operator cannot: it is older than the resource definition.
+        /// The API server refuses a Service, Ingress or Secret made from the spec.
         True InvalidSpec,
     }
 }

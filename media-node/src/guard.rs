@@ -13,15 +13,16 @@ mod stun;
 
 use std::{net::SocketAddr, time::Instant};
 
-use rate::Rate;
-
 use dtls::Handshake;
-pub(crate) use stun::requested_peer;
+pub(crate) use rate::Rate;
+pub(crate) use stun::{AnonymousRequest, requested_peer};
 use stun::{Credentials, StunKind};
 
 const MAX_ADDRESSES: usize = 16;
 const MAX_UNNAMED_SOURCES: usize = 8;
 const MAX_BINDING_REQUESTS_PER_SECOND: u32 = 50;
+/// Of all strangers together.
+pub(crate) const MAX_ANONYMOUS_REQUESTS_PER_SECOND: u32 = 100;
 const MAX_RTCP_PER_SECOND: u32 = 1000;
 
 /// A datagram that the stack may see.

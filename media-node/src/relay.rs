@@ -24,7 +24,7 @@ use crate::{
     peer::{self, OfferError, Side},
     room::{Origin, Rendition, RoomStatistics},
 };
-pub(crate) use addresses::Candidates;
+pub(crate) use addresses::{Advertised, Candidates};
 use driver::Driver;
 pub(crate) use metrics::RelayMetrics;
 use sessions::{NewSession, SessionKind};
@@ -62,6 +62,8 @@ pub(crate) enum JoinError {
     PublisherLive,
     #[error("nothing to show for this rendition yet")]
     NothingToShow,
+    #[error("the address to reach this stream at is not known yet")]
+    NoAddress,
     #[error("no more viewers are taken")]
     TooManyViewers,
     #[error("the relay is ending")]
@@ -144,7 +146,7 @@ impl Relay {
     /// By the status the client gets.
     pub(crate) async fn join(&self, wish: Wish, offer: String, reached: IpAddr) -> Result<Answer, JoinError> {
         let kind = SessionKind::from(wish);
-        let candidates = self.candidates.select(reached, kind.is_internal());
+        let candidates = self.candidates.select(reached, kind.is_internal()).ok_or(JoinError::NoAddress)?;
         let (side, refused_sctp) = (kind.side(), self.refused_sctp.clone());
         let negotiation =
             move || peer::negotiate(Instant::now(), side, &offer, candidates, &refused_sctp).map_err(JoinError::from);

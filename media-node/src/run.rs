@@ -16,7 +16,7 @@ use tonic::service::Routes;
 use crate::{
     http::{self, HttpListener, Public},
     learning::{self, Learning, LearningOptions},
-    relay::{Candidates, MediaSocket, Relay, RelayMetrics, RelayOptions, RelaySnapshot},
+    relay::{Advertised, Candidates, MediaSocket, Relay, RelayMetrics, RelayOptions, RelaySnapshot},
     tokens::TokenFile,
 };
 
@@ -71,9 +71,10 @@ pub async fn run(settings: MediaNodeSettings, shutdown: Shutdown) -> anyhow::Res
     };
     let Learning { service, status: learning_status, events, live, source_size } =
         learning::spawn(learning_options, relay_messages, to_relay);
+    let advertised = Advertised::new(settings.advertised_addresses.clone(), settings.advertised_addresses_file.clone());
     let (relay, relay_thread) = Relay::spawn(RelayOptions {
         socket,
-        candidates: Candidates::new(media_address, settings.advertised_addresses.clone()),
+        candidates: Candidates::new(media_address, advertised),
         max_viewers: settings.max_viewers,
         metrics: RelayMetrics::register(&metrics),
         from_relay,

@@ -173,6 +173,38 @@ async fn forged_stun_changes_nothing_for_anyone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_learn_their_address_and_a_flood_of_them_gets_little() {
+    let stage = Stage::set().await;
+    let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+    stranger.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let request = |transaction: u32| {
+        let mut request = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
+        request.extend([&transaction.to_be_bytes()[..], &[7; 8]].concat());
+        request
+    };
+    let mut buffer = [0; 2048];
+    stranger.send_to(&request(1), stage.node.ports.media_listen).unwrap();
+    let (length, _) = stranger.recv_from(&mut buffer).unwrap();
+    assert_eq!((length, &buffer[..2], &buffer[4..20]), (32, &[1, 1][..], &request(1)[4..]));
+    let port = u16::from_be_bytes([buffer[26] ^ 0x21, buffer[27] ^ 0x12]);
+    assert_eq!(port, stranger.local_addr().unwrap().port());
+
+    let started = Instant::now();
+    for transaction in 0..20_000 {
+        let _ = stranger.send_to(&request(transaction), stage.node.ports.media_listen);
+        if transaction % 100 == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    let metric = "datagrams_refused_total{reason=\"too_many\"}";
+    until("the flood is over", async || (stage.node.metric(metric).await > 1000.0).then_some(())).await;
+    let most = 101 + 100 * (1 + started.elapsed().as_secs());
+    let answered = stage.node.metric("strangers_answered_total").await;
+    assert!(answered > 1.0 && answered <= most as f64, "{answered} of at most {most}");
+    stage.viewer_noticed_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unauthentic_media_of_a_hundred_thousand_sources_leaves_no_trace() {
     let stage = Stage::set().await;
     let mut peer = BarePeer::connect(&stage.whep(), false).await;

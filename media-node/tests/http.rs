@@ -218,6 +218,28 @@ async fn events_begin_with_the_status_and_end_with_the_node() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn until_its_address_is_known_a_public_session_is_asked_to_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("advertised-addresses");
+    let node = Node::with(|settings| settings.advertised_addresses_file = Some(file.clone())).await;
+    let (_publisher, _events) = node.try_publish(&node.internal_url("/whip/enhanced"), None).await.unwrap();
+    for path in ["/whip", "/whep?rendition=auto"] {
+        let direction = if path == "/whip" { "sendonly" } else { "recvonly" };
+        let answer = post(&node.url(path), offer(direction)).await;
+        assert_eq!((answer.status().as_u16(), header(answer.headers(), "retry-after").as_str()), (503, "1"), "{path}");
+    }
+    std::fs::write(&file, "203.0.113.7:30000").unwrap();
+    let answer = post(&node.url("/whip"), offer("sendonly")).await;
+    assert_eq!(answer.status(), 201);
+    let sdp = answer.text().await.unwrap();
+    let candidates: Vec<_> = sdp.lines().filter(|line| line.starts_with("a=candidate")).collect();
+    assert!(!candidates.is_empty() && candidates.iter().all(|line| line.contains(" 203.0.113.7 30000 ")), "{sdp}");
+    std::fs::write(&file, "").unwrap();
+    assert_eq!(post(&node.url("/whip"), offer("sendonly")).await.status(), 503);
+    node.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_open_internal_socket_needs_a_token() {
     let settings = settings::MediaNodeSettings {
         listen: "127.0.0.1:0".parse().unwrap(),

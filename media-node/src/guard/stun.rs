@@ -1,5 +1,7 @@
 //! STUN (RFC 8489) as ICE uses it: the user name and the HMAC of a message, verified before anything acts on it.
 
+use std::net::{IpAddr, SocketAddr};
+
 use ring::hmac;
 
 use super::{IceCredentials, Refusal};
@@ -11,8 +13,11 @@ const BINDING_SUCCESS: u16 = 0x0101;
 const BINDING_ERROR: u16 = 0x0111;
 const USERNAME: u16 = 0x0006;
 const MESSAGE_INTEGRITY: u16 = 0x0008;
+const XOR_MAPPED_ADDRESS: u16 = 0x0020;
 const USE_CANDIDATE: u16 = 0x0025;
 const HMAC_BYTES: usize = 20;
+/// Attributes below this must be understood, those from here on may be ignored.
+const COMPREHENSION_OPTIONAL: u16 = 0x8000;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum StunKind {
@@ -59,12 +64,51 @@ pub(crate) fn requested_peer(datagram: &[u8]) -> Option<&str> {
     std::str::from_utf8(message.username?).ok()?.split(':').next()
 }
 
+/// A binding request of nobody in particular, who asks where it is seen from: the way to learn whether the media socket
+/// is reached at an address. It carries no user name and no other attribute that must be understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AnonymousRequest {
+    transaction: [u8; 12],
+}
+
+impl AnonymousRequest {
+    pub(crate) fn parse(datagram: &[u8]) -> Option<Self> {
+        let message = Message::parse(datagram).filter(|message| message.kind == BINDING_REQUEST)?;
+        let transaction = *datagram.get(8..)?.first_chunk()?;
+        message.is_ignorable.then_some(Self { transaction })
+    }
+
+    /// The answer to a request from `from`: the address and nothing else, 32 bytes (IPv6: 44), so that whoever forges
+    /// the sender's address gains next to nothing.
+    pub(crate) fn response(self, from: SocketAddr) -> Vec<u8> {
+        // XORed with the cookie and the transaction id, lest something on the way rewrites it (RFC 8489 section 14.2).
+        let mask = [&MAGIC_COOKIE[..], &self.transaction].concat();
+        let (family, address) = match from.ip() {
+            IpAddr::V4(ip) => (1, ip.octets().to_vec()),
+            IpAddr::V6(ip) => (2, ip.octets().to_vec()),
+        };
+        let port = from.port() ^ u16::from_be_bytes([MAGIC_COOKIE[0], MAGIC_COOKIE[1]]);
+        let value_bytes = 4 + address.len() as u16;
+        let mut response = BINDING_SUCCESS.to_be_bytes().to_vec();
+        response.extend((4 + value_bytes).to_be_bytes());
+        response.extend(mask.iter());
+        response.extend(XOR_MAPPED_ADDRESS.to_be_bytes());
+        response.extend(value_bytes.to_be_bytes());
+        response.extend([0, family]);
+        response.extend(port.to_be_bytes());
+        response.extend(address.iter().zip(&mask).map(|(byte, mask)| byte ^ mask));
+        response
+    }
+}
+
 struct Message<'a> {
     kind: u16,
     username: Option<&'a [u8]>,
     nominates: bool,
     /// What the HMAC covers, and the HMAC.
     integrity: Option<(&'a [u8], &'a [u8])>,
+    /// Every attribute may be ignored.
+    is_ignorable: bool,
 }
 
 impl<'a> Message<'a> {
@@ -80,11 +124,13 @@ impl<'a> Message<'a> {
             username: None,
             nominates: false,
             integrity: None,
+            is_ignorable: true,
         };
         while let Some((head, rest)) = attributes.split_first_chunk::<4>() {
             let kind = u16::from_be_bytes([head[0], head[1]]);
             let length = usize::from(u16::from_be_bytes([head[2], head[3]]));
             let value = rest.get(..length)?;
+            message.is_ignorable &= kind >= COMPREHENSION_OPTIONAL;
             match kind {
                 USERNAME => message.username = Some(value),
                 USE_CANDIDATE => message.nominates = true,

@@ -79,6 +79,51 @@ fn only_requests_signed_for_this_session_are_taken() {
     }
 }
 
+/// Without integrity.
+fn plain(kind: u16, attributes: &[Vec<u8>]) -> Vec<u8> {
+    let body = attributes.concat();
+    let length = u16::try_from(body.len()).unwrap();
+    [&kind.to_be_bytes()[..], &length.to_be_bytes(), &[0x21, 0x12, 0xa4, 0x42], &[7; 12], &body].concat()
+}
+
+#[test]
+fn a_stranger_who_asks_for_nothing_else_is_told_its_address() {
+    let software = attribute(0x8022, b"somebody's client");
+    let fingerprint = attribute(0x8028, &[0; 4]);
+    for (datagram, answered) in [
+        (plain(1, &[]), true),
+        (plain(1, &[software.clone(), fingerprint]), true),
+        (plain(1, &[attribute(6, b"ours:theirs")]), false),
+        (plain(1, &[software.clone(), attribute(USE_CANDIDATE, &[])]), false),
+        (plain(1, &[attribute(3, &[0, 0, 0, 6])]), false), // CHANGE-REQUEST: to another address
+        (message(1, ICE.local_password, &[]), false),
+        (plain(0x101, &[]), false),
+        (plain(0x11, &[]), false),
+        (plain(3, &[]), false), // TURN
+        (plain(1, &[software])[..30].to_vec(), false),
+        (plain(1, &[])[..19].to_vec(), false),
+    ] {
+        assert_eq!(AnonymousRequest::parse(&datagram).is_some(), answered, "{datagram:?}");
+    }
+}
+
+#[test]
+fn the_answer_is_what_rfc_5769_has_for_the_address() {
+    let mut request = plain(1, &[]);
+    let transaction = [0xb7, 0xe7, 0xa7, 0x01, 0xbc, 0x34, 0xd6, 0x86, 0xfa, 0x87, 0xdf, 0xae];
+    request[8..].copy_from_slice(&transaction);
+    let request = AnonymousRequest::parse(&request).unwrap();
+    let head = |length| [&[1, 1, 0, length, 0x21, 0x12, 0xa4, 0x42][..], &transaction].concat();
+    let v4 = [0, 0x20, 0, 8, 0, 1, 0xa1, 0x47, 0xe1, 0x12, 0xa6, 0x43];
+    assert_eq!(request.response("192.0.2.1:32853".parse().unwrap()), [head(12), v4.to_vec()].concat());
+    let v6 = [
+        0, 0x20, 0, 0x14, 0, 2, 0xa1, 0x47, 0x01, 0x13, 0xa9, 0xfa, 0xa5, 0xd3, 0xf1, 0x79, 0xbc, 0x25, 0xf4, 0xb5,
+        0xbe, 0xd2, 0xb9, 0xd9,
+    ];
+    let from = "[2001:db8:1234:5678:11:2233:4455:6677]:32853".parse().unwrap();
+    assert_eq!(request.response(from), [head(24), v6.to_vec()].concat());
+}
+
 #[test]
 fn what_follows_the_signature_does_not_count() {
     let mut late = request("ours:theirs", ICE.local_password, &[]);

@@ -132,6 +132,7 @@ fn join_refusal(error: JoinError) -> Refused {
         JoinError::Offer(OfferError::Unsupported(_)) => (StatusCode::NOT_ACCEPTABLE, None),
         JoinError::PublisherLive => (StatusCode::CONFLICT, Some(2)),
         JoinError::NothingToShow => (StatusCode::CONFLICT, Some(1)),
+        JoinError::NoAddress => (StatusCode::SERVICE_UNAVAILABLE, Some(1)),
         JoinError::TooManyViewers => (StatusCode::SERVICE_UNAVAILABLE, Some(5)),
         JoinError::Ending => (StatusCode::SERVICE_UNAVAILABLE, Some(1)),
     };

@@ -1,7 +1,10 @@
 //! The loop of the relay's thread: what comes in goes through guard and stack into the room; what the room says goes
 //! out through the peers.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use prost::Message;
 use proto::{
@@ -17,8 +20,8 @@ use super::{
 };
 use crate::{
     bridge::{FromRelay, ToRelay},
-    guard::{Datagram, Refusal},
-    peer::{PeerEvent, TrackReport, UplinkBytes},
+    guard::{AnonymousRequest, Datagram, MAX_ANONYMOUS_REQUESTS_PER_SECOND, Rate, Refusal},
+    peer::{DatagramSink, PeerEvent, TrackReport, UplinkBytes},
     room::{Input, Origin, Output, PeerId, Rendition, Room},
 };
 
@@ -33,6 +36,8 @@ pub(super) struct Driver {
     /// The room's zero.
     started: Instant,
     max_viewers: u32,
+    /// Answers to requests without a name.
+    anonymous: Rate,
     metrics: RelayMetrics,
     from_relay: mpsc::Sender<FromRelay>,
     snapshots: watch::Sender<RelaySnapshot>,
@@ -65,6 +70,7 @@ impl Driver {
             room: Room::new(),
             started: now,
             max_viewers,
+            anonymous: Rate::new(MAX_ANONYMOUS_REQUESTS_PER_SECOND),
             metrics,
             from_relay,
             snapshots,
@@ -112,7 +118,8 @@ impl Driver {
             self.metrics.count_received();
             let now = Instant::now();
             let Some(id) = self.sessions.find_for(from, datagram) else {
-                self.metrics.count_refused(Refusal::UnknownPeer);
+                let request = AnonymousRequest::parse(datagram);
+                self.answer_stranger(now, from, request);
                 continue;
             };
             let Some(session) = self.sessions.get_mut(id) else { continue };
@@ -122,6 +129,18 @@ impl Driver {
                 Ok(Datagram::BindingRequest { .. }) => self.sessions.know_address(id, from),
                 Ok(_) => {}
                 Err(refusal) => self.metrics.count_refused(refusal),
+            }
+        }
+    }
+
+    /// Who nobody knows learns at most its own address.
+    fn answer_stranger(&mut self, now: Instant, from: SocketAddr, request: Option<AnonymousRequest>) {
+        match request {
+            None => self.metrics.count_refused(Refusal::UnknownPeer),
+            Some(_) if !self.anonymous.admits(now) => self.metrics.count_refused(Refusal::TooMany),
+            Some(request) => {
+                self.socket.sender.send(from, &request.response(from));
+                self.metrics.count_stranger_answered();
             }
         }
     }

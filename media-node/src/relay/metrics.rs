@@ -15,6 +15,7 @@ pub(crate) struct RelayMetrics {
     datagrams_received: Counter,
     datagrams_refused: Family<Reason, Counter>,
     datagrams_unsent: Counter,
+    strangers_answered: Counter,
     sctp_packets_refused: Counter,
     packets_received: Counter,
     packets_forwarded: Counter,
@@ -35,6 +36,7 @@ impl RelayMetrics {
         let mut counter = |name: &str, help: &str, counter: &Counter| registry.register(name, help, counter.clone());
         counter("datagrams_received", "Datagrams on the media socket", &new.datagrams_received);
         counter("datagrams_unsent", "Datagrams the kernel did not take", &new.datagrams_unsent);
+        counter("strangers_answered", "Binding requests without a name that were answered", &new.strangers_answered);
         counter("sctp_packets_refused", "Packets inside DTLS that would harm the stack", &new.sctp_packets_refused);
         counter("packets_received", "Media packets of publishers", &new.packets_received);
         counter("packets_forwarded", "Media packets to viewers", &new.packets_forwarded);
@@ -58,6 +60,10 @@ impl RelayMetrics {
 
     pub(super) fn count_refused(&self, refusal: Refusal) {
         self.datagrams_refused.get_or_create(&[("reason", refusal.as_str())]).inc();
+    }
+
+    pub(super) fn count_stranger_answered(&self) {
+        self.strangers_answered.inc();
     }
 
     pub(super) fn count_unsent(&self, datagrams: u64) {

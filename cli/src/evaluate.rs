@@ -6,6 +6,7 @@
 //! A run only records, so that it disturbs nothing; pictures are decoded and measured afterwards.
 
 mod args;
+mod clients;
 mod compare;
 mod forwarded;
 mod measure;
@@ -13,6 +14,7 @@ mod observed;
 mod plan;
 mod plot;
 mod processes;
+mod progress;
 mod recording;
 mod report;
 mod rivals;
@@ -37,6 +39,8 @@ use plan::{Plan, plans};
 use recording::Recording;
 use report::{ClipReport, Report, Unmeasured};
 use sweep::SweepPoint;
+
+const MOST_LATE_PERCENT: f64 = 2.0;
 
 /// Runs, measures, and says what came of it; exit status 0 when every run was complete.
 ///
@@ -82,8 +86,17 @@ async fn run_and_measure(plan: &Plan, keep: Option<&Path>, shutdown: &Shutdown) 
         eprintln!("{}: the run is not complete: {}", plan.name, recording.incomplete.join("; "));
         return Ok(Measured::Not(Unmeasured { clip: recording.conditions.clip, incomplete: recording.incomplete }));
     }
+    if let Some(percent) = late_percent(&recording) {
+        eprintln!("{}: this machine was too busy for {percent:.0} % of the clip's frames", plan.name);
+    }
     eprintln!("{}: measuring", plan.name);
     Ok(Measured::Clip(Box::new(measure(recording, &folder, keep.is_some(), shutdown).await?)))
+}
+
+/// Frames that the publisher left out for want of time, where they are worth a word.
+fn late_percent(recording: &Recording) -> Option<f64> {
+    let (late, sent) = (recording.publisher.frames_late as f64, recording.publisher.frames as f64);
+    Some(100.0 * late / (late + sent)).filter(|percent| *percent > MOST_LATE_PERCENT)
 }
 
 /// On a thread of its own, which the end of this process does not wait for.

@@ -2,10 +2,8 @@
 //! written meanwhile is written by the programs themselves.
 
 use std::{
-    env,
-    ffi::OsString,
     fs::{self, File},
-    io::{IsTerminal, Write, stderr},
+    io::Write,
     path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -18,23 +16,20 @@ use tokio::{
 };
 
 use super::{
-    observed::{Observed, PUBLISH, WATCH_ENHANCED, WATCH_SOURCE, count_shortcomings},
+    clients::{UPLINK, is_statistics, start_clients},
+    observed::{Observed, count_shortcomings},
     plan::Plan,
     processes::{Processes, read_machine},
+    progress::Progress,
     recording::{ENHANCED, FRAMES, Recording, SOURCE, SentFrame, VIDEO_CLOCK_RATE, parse_frames},
     uplink::parse_uplink,
 };
 use crate::{
     observe::{self, Observation},
     rtpdump,
-    up::{
-        System, log_line,
-        spawner::ChildSpec,
-        supervisor::{ChildEvent, Happened, Supervised},
-    },
+    up::{System, log_line, supervisor::Happened},
 };
 
-const UPLINK: &str = "uplink.csv";
 const LOG: &str = "run.log";
 
 /// From the start of the publisher to its first frame.
@@ -80,38 +75,6 @@ pub(crate) async fn record(plan: &Plan, folder: &Path, shutdown: &Shutdown) -> a
     let recording = run.finish()?;
     recording.save(folder)?;
     Ok(recording)
-}
-
-/// Viewers first, so that no frame of the publisher is missed.
-fn start_clients(
-    plan: &Plan,
-    system: &System,
-    folder: &Path,
-    events: mpsc::Sender<ChildEvent>,
-) -> anyhow::Result<[Supervised; 3]> {
-    let acuity = env::current_exe().context("finding the own executable")?;
-    let client = |name, arguments: Vec<OsString>| {
-        let spec =
-            ChildSpec { name, program: acuity.clone(), arguments, environment: vec![], background: false, noise: None };
-        Supervised::start(system.spawner(), spec, events.clone())
-    };
-    let addresses = system.addresses();
-    let watch = |rendition: &str, file: &str| {
-        let loss = plan.conditions.viewer_loss_percent.to_string();
-        let words = ["watch", "--whep", &addresses.whep, "--rendition", rendition, "--lose-percent", &loss];
-        let mut arguments: Vec<OsString> = words.map(OsString::from).to_vec();
-        arguments.extend(["--no-audio", "--quiet", "--stats", "--record-rtp"].map(OsString::from));
-        arguments.push(folder.join(file).into());
-        arguments
-    };
-    let logs = ["--whip".into(), addresses.whip.clone().into(), "--frame-log".into(), folder.join(FRAMES).into()];
-    let mut publish = plan.publish.clone();
-    publish.splice(1..1, logs.into_iter().chain(["--uplink-log".into(), folder.join(UPLINK).into()]));
-    Ok([
-        client(WATCH_SOURCE, watch("source", SOURCE)),
-        client(WATCH_ENHANCED, watch("enhanced", ENHANCED)),
-        client(PUBLISH, publish),
-    ])
 }
 
 struct Run<'a> {
@@ -247,39 +210,9 @@ fn rendition_shortcoming(
         .then(|| format!("the viewer of {name} got nothing after second {}", u64::from(newest) / VIDEO_CLOCK_RATE))
 }
 
-fn is_statistics(event: &ChildEvent) -> bool {
-    [PUBLISH, WATCH_SOURCE, WATCH_ENHANCED].contains(&event.child) && matches!(event.what, Happened::Said(_))
-}
-
 fn unix_us() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// A line a second on standard error, in place of the one before where that is a terminal.
-#[derive(Debug, Default)]
-struct Progress {
-    shown: Option<u64>,
-}
-
-impl Progress {
-    fn is_due(&mut self, passed: Duration) -> bool {
-        self.shown.replace(passed.as_secs()) != Some(passed.as_secs())
-    }
-
-    fn show(&self, line: &str) {
-        // Nobody may be reading any more; that is no reason to end.
-        let _ = match stderr().is_terminal() {
-            true => write!(stderr(), "\r\x1b[K{line}"),
-            false => writeln!(stderr(), "{line}"),
-        };
-    }
-
-    fn end(&self) {
-        if self.shown.is_some() && stderr().is_terminal() {
-            let _ = writeln!(stderr());
-        }
-    }
 }
 
 #[cfg(test)]

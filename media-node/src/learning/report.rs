@@ -90,6 +90,7 @@ impl Diary {
             scene_changes: learning.scene_changes,
             train_patches_per_second: patches.round() as u32,
             backlog: learning.patches_waiting / BACKLOG_STEP * BACKLOG_STEP,
+            gain_known: learning.gain_db.is_some(),
         }
     }
 }
@@ -121,6 +122,7 @@ mod tests {
             live_version: 3,
             gain_millidecibels: 1250,
             backlog: 10,
+            gain_known: true,
             ..Default::default()
         };
         assert_eq!(first, expected);
@@ -131,6 +133,14 @@ mod tests {
         assert_eq!(diary.next_report(START + 3 * second, &status(20, 1.26)).unwrap().train_patches_per_second, 20);
         assert_eq!(diary.next_report(START + 4 * second, &status(20, 1.3)).unwrap().gain_millidecibels, 1300);
         assert!(diary.next_report(START + LATEST, &status(20, 1.234)).is_some());
+    }
+
+    #[test]
+    fn a_gain_that_nobody_measured_is_not_one_of_nothing() {
+        let mut diary = Diary::new(7);
+        assert!(!diary.next_report(START, &StreamStatus::default()).unwrap().gain_known);
+        let report = diary.next_report(START, &status(0, 0.0)).unwrap();
+        assert_eq!((report.gain_known, report.gain_millidecibels), (true, 0));
     }
 
     #[test]

@@ -48,12 +48,14 @@ impl Intake {
                     continue;
                 }
             };
+            self.metrics.in_flight.inc_by(received.len() as i64);
             for received in received {
                 self.take(&received.patch).await;
                 // Unacknowledged it comes again, and is known by then.
                 if let Err(error) = received.ack().await {
                     tracing::debug!(%error, "a patch stays unacknowledged");
                 }
+                self.metrics.in_flight.dec();
             }
         }
     }

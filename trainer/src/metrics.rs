@@ -12,6 +12,7 @@ pub(crate) struct Metrics {
     patches_refused: Family<Reason, Counter>,
     pub(crate) examples: Gauge,
     pub(crate) suspended: Gauge,
+    pub(crate) in_flight: Gauge,
     pub(crate) gain_db: Gauge<f64, AtomicU64>,
     pub(crate) resets: Counter,
     pub(crate) offers: Counter,
@@ -32,6 +33,8 @@ impl Metrics {
         registry.register("patches_refused", "Patches that do not fit, by reason", metrics.patches_refused.clone());
         registry.register("examples", "Patches that are trained on", metrics.examples.clone());
         registry.register("suspended", "1 while the gain has saturated", metrics.suspended.clone());
+        let help = "Patches taken and not acknowledged, offers not answered";
+        registry.register("in_flight", help, metrics.in_flight.clone());
         registry.register("gain_db", "Gain over bicubic on fresh patches", metrics.gain_db.clone());
         registry.register("resets", "Restarts of a network that was not finite", metrics.resets.clone());
         registry.register("offers", "Checkpoints sent", metrics.offers.clone());

@@ -60,7 +60,10 @@ pub(crate) async fn offer_newest(
         }
         let Some(offer) = newest.borrow_and_update().clone() else { continue };
         metrics.offers.inc();
-        match registry.publish(offer.checkpoint.clone()).await {
+        metrics.in_flight.inc();
+        let published = registry.publish(offer.checkpoint.clone()).await;
+        metrics.in_flight.dec();
+        match published {
             Ok(response) => {
                 delay = RETRY.start;
                 let answer = answer(response.result, offer, &registry, &metrics).await;

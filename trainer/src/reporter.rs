@@ -7,7 +7,7 @@ use proto::{
     StreamName,
     v1::{TrainerReport, report::Role, trainer_report::State},
 };
-use telemetry::Shutdown;
+use telemetry::{Shutdown, prometheus_client::metrics::gauge::Gauge};
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, interval},
@@ -33,6 +33,7 @@ pub(crate) async fn report(
     pod: String,
     device: String,
     progress: watch::Receiver<Progress>,
+    in_flight: Gauge,
     shutdown: Shutdown,
 ) {
     let mut ticks = interval(INTERVAL);
@@ -44,7 +45,9 @@ pub(crate) async fn report(
             _ = ticks.tick() => {}
         }
         let newest = progress.borrow().clone();
-        let role = trainer_report(&newest, rate.update(Instant::now(), newest.step), &device);
+        let steps_per_second = rate.update(Instant::now(), newest.step);
+        let report = trainer_report(&newest, steps_per_second, &device);
+        let role = TrainerReport { in_flight: in_flight_of(&in_flight), ..report };
         let due =
             sent.as_ref().is_none_or(|(at, last): &(Instant, TrainerReport)| *last != role || at.elapsed() >= REPEAT);
         if !due {
@@ -55,6 +58,10 @@ pub(crate) async fn report(
             Err(error) => tracing::debug!(%error, "the report is not stored"),
         }
     }
+}
+
+fn in_flight_of(gauge: &Gauge) -> u32 {
+    u32::try_from(gauge.get()).unwrap_or(0)
 }
 
 fn trainer_report(progress: &Progress, steps_per_second: u32, device: &str) -> TrainerReport {

@@ -77,6 +77,7 @@ pub async fn run(settings: TrainerSettings, shutdown: Shutdown) -> anyhow::Resul
         metrics: metrics.clone(),
     };
     tokio::spawn(intake.run(shutdown.clone()));
+    let in_flight = metrics.in_flight.clone();
     tokio::spawn(offer_newest(registry, newest_offer, inbox, metrics, shutdown.clone()));
     tokio::spawn(report(
         bus.clone(),
@@ -84,6 +85,7 @@ pub async fn run(settings: TrainerSettings, shutdown: Shutdown) -> anyhow::Resul
         pod,
         sr_model::device_name(device),
         newest_progress,
+        in_flight,
         shutdown.clone(),
     ));
     let keeper = tokio::spawn(keep_states(bus, stream, newest_state));

@@ -13,14 +13,16 @@ use bus::{
     Bus,
     server::{NatsServer, ServerConfig},
 };
+use prost::Message;
 use proto::{
     StreamName,
     v1::{Checkpoint, PixelCoding, Rect, TrainingPatch},
 };
 use registry::Registry;
-use settings::{NetworkSettings, TrainerSettings};
+use settings::{NetworkSettings, PretrainSettings, StartFrom, TrainerSettings};
 use sr_model::{Device, Learner};
 use sr_net::{Network, Plane, Precision, Weights};
+use trainer::PretrainFiles;
 
 const DEADLINE: Duration = Duration::from_secs(40);
 const NETWORK: Network = Network { scale: 2, unshuffle: 1, features: 8, layers: 3 };
@@ -49,8 +51,8 @@ impl World {
         Self { nats, bus, registry, folder }
     }
 
-    fn trainer(&self) -> Trainer {
-        let settings = TrainerSettings {
+    fn settings(&self) -> TrainerSettings {
+        TrainerSettings {
             stream: stream().to_string(),
             media_node_url: self.registry.url(),
             internal_token_file: Some(self.folder.path().join("token")),
@@ -61,14 +63,11 @@ impl World {
             learning_rate: 2e-3,
             seed: 1,
             ..TrainerSettings::default()
-        };
-        let child = Command::new(env!("CARGO_BIN_EXE_trainer"))
-            .env(settings::ENVIRONMENT_VARIABLE, serde_json::to_string(&settings).unwrap())
-            .env("OMP_WAIT_POLICY", "PASSIVE")
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        Trainer(child)
+        }
+    }
+
+    fn trainer(&self) -> Trainer {
+        Trainer::spawn(&self.settings())
     }
 
     /// Publishes ten patches a second from stream time `from` on, until `done`.
@@ -90,6 +89,16 @@ impl World {
 struct Trainer(Child);
 
 impl Trainer {
+    fn spawn(settings: &TrainerSettings) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_trainer"))
+            .env(settings::ENVIRONMENT_VARIABLE, serde_json::to_string(settings).unwrap())
+            .env("OMP_WAIT_POLICY", "PASSIVE")
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
     fn kill(mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
@@ -246,4 +255,59 @@ async fn training_survives_the_death_of_nats() {
     };
     world.publish_until(next, "a checkpoint from patches after the restart", learnt_more).await;
     assert!(trainer.0.try_wait().unwrap().is_none(), "the trainer lived through it");
+}
+
+/// Weights that have learned stripes offline.
+fn general_weights(folder: &std::path::Path) -> std::path::PathBuf {
+    let spool = |name: &str, tenths: std::ops::Range<u64>| {
+        let path = folder.join(name);
+        std::fs::write(
+            &path,
+            tenths.flat_map(|tenth| patch(tenth).encode_length_delimited_to_vec()).collect::<Vec<u8>>(),
+        )
+        .unwrap();
+        path
+    };
+    let files = PretrainFiles {
+        pairs: spool("pairs", 1000..1040),
+        held_out: spool("held-out", 1040..1042),
+        out: folder.join("general.safetensors"),
+    };
+    let network = NetworkSettings { unshuffle: 1, features: 8, layers: 3 };
+    let settings = PretrainSettings {
+        network,
+        steps: 80,
+        learning_rate: 3e-3,
+        device: "cpu".into(),
+        ..PretrainSettings::default()
+    };
+    trainer::pretrain(&settings, &files).unwrap();
+    files.out
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trainer_begins_where_it_is_told_to() {
+    let world = World::start().await;
+    let general = general_weights(world.folder.path());
+    let weights = Weights::from_safetensors(&std::fs::read(&general).unwrap(), NETWORK).unwrap();
+    let offered = Checkpoint { safetensors: weights.to_safetensors(Precision::F16).into(), ..Checkpoint::default() };
+    let expected_db = gain_db(&offered);
+    assert!(expected_db > 0.1, "{expected_db:+.2} dB");
+
+    // What the stream has learned, and it is not those.
+    let trainer = world.trainer();
+    let checkpoints = world.bus.checkpoints(&stream()).await.unwrap();
+    let stored = async || checkpoints.trainer_state().await.ok().flatten().is_some();
+    let mut next = world.publish_until(0, "a stored state", stored).await;
+    trainer.kill();
+
+    let nothing_learned =
+        TrainerSettings { learning_rate: 1e-12, general_weights_file: Some(general), ..world.settings() };
+    for (start, is_general) in [(StartFrom::General, true), (StartFrom::Stream, false)] {
+        world.registry.forget();
+        let _trainer = Trainer::spawn(&TrainerSettings { start, ..nothing_learned.clone() });
+        next = world.publish_until(next, "a checkpoint", async || !world.registry.accepted().is_empty()).await;
+        let gain = gain_db(&world.registry.accepted()[0]);
+        assert_eq!((gain - expected_db).abs() < 0.02, is_general, "{start:?}: {gain:+.2} dB, {expected_db:+.2} dB");
+    }
 }

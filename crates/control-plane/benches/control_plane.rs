@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark may end where it fails")]
 
-use std::{fs, path::Path, time::Instant};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use control_plane::{ControlPlane, FakeKubelet, wait_for};
+use control_plane::{ControlPlane, FakeKubelet};
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
@@ -63,13 +67,12 @@ async fn bring_up(count: u32) -> (f64, f64) {
 }
 
 async fn wait_until_ready(pods: &Api<Pod>, count: u32) {
-    for index in (0..count).rev() {
-        wait_for(pods, &format!("pod-{index}"), |pod: &Pod| {
-            pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running")
-        })
-        .await;
+    let not_running = ListParams::default().fields("status.phase!=Running").limit(1);
+    while !pods.list(&not_running).await.unwrap().items.is_empty() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    assert_eq!(pods.list(&ListParams::default()).await.unwrap().items.len(), count as usize);
+    let pods = pods.list(&ListParams::default()).await.unwrap();
+    assert_eq!(pods.items.len(), count as usize);
 }
 
 fn pod(index: u32) -> Pod {

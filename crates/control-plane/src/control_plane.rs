@@ -18,7 +18,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, Config, ResourceExt,
-    api::{ObjectMeta, PostParams},
+    api::{ObjectMeta, Patch, PatchParams, PostParams},
     runtime::{conditions::is_crd_established, wait::await_condition},
 };
 use rustix::process::Signal;
@@ -137,7 +137,8 @@ impl ControlPlane {
     pub async fn shared() -> &'static Self {
         static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
         let start = async || ControlPlane::builder().start().await;
-        SHARED.get_or_try_init(start).await.unwrap_or_else(|error| panic!("no control plane: {error}"))
+        let shared = SHARED.get_or_try_init(start).await;
+        shared.unwrap_or_else(|error| panic!("no control plane: {:#}", anyhow::Error::from(error)))
     }
 
     /// A client of the admin, with connections of its own. It belongs to the async runtime that it is made in: each test
@@ -214,8 +215,8 @@ impl ControlPlane {
     pub async fn install(&self, crd: &CustomResourceDefinition) {
         let crds: Api<CustomResourceDefinition> = Api::all(self.client());
         let name = crd.name_any();
-        let parameters = kube::api::PatchParams::apply("control-plane").force();
-        if let Err(error) = crds.patch(&name, &parameters, &kube::api::Patch::Apply(crd)).await {
+        let parameters = PatchParams::apply("control-plane").force();
+        if let Err(error) = crds.patch(&name, &parameters, &Patch::Apply(crd)).await {
             panic!("{name} is refused: {error}");
         }
         await_condition(crds, &name, is_crd_established()).await.expect("the admin may watch definitions");

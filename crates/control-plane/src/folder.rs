@@ -1,8 +1,9 @@
 //! The folder that everything of one control plane lies in, and that cannot outlive the process, not even when it is killed.
 
 use std::{
+    fs::Permissions,
     io,
-    os::unix::process::CommandExt,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -21,7 +22,8 @@ impl Folder {
     /// # Errors
     /// When it cannot be made, or there is no `sh`.
     pub(crate) fn create() -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("acuity-control-plane-").tempdir()?;
+        let only_us = Permissions::from_mode(0o700);
+        let folder = tempfile::Builder::new().prefix("acuity-control-plane-").permissions(only_us).tempdir()?;
         let guard = Command::new("sh")
             .args(["-c", GUARD, "guard"])
             .arg(folder.path())

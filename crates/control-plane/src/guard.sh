@@ -5,16 +5,16 @@
 folder=$1
 cat >/dev/null
 
-ended_one() {
-  found=1
+# Succeeds while there was something to end.
+end_all() {
+  status=1
   for cwd in /proc/[0-9]*/cwd; do
-    if [ "$cwd" -ef "$folder" ]; then
-      pid=${cwd#/proc/}
-      kill -KILL "${pid%/cwd}" && found=0
-    fi
+    [ "$cwd" -ef "$folder" ] || continue
+    pid=${cwd#/proc/}
+    kill -KILL "${pid%/cwd}" && status=0
   done 2>/dev/null
-  return $found
+  return $status
 }
 
-while ended_one; do sleep 0.02; done
+while end_all; do sleep 0.02; done
 rm -rf "$folder"

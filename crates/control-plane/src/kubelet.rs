@@ -4,45 +4,31 @@
 
 mod fate;
 mod node;
+mod world;
 
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr},
-    sync::{
-        Arc, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicU32, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, channel::mpsc};
-use k8s_openapi::{
-    api::core::v1::{Node, Pod},
-    jiff::Timestamp,
-};
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::{
     Api, Client, ResourceExt,
-    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
+    api::{DeleteParams, ListParams},
     runtime::{
         Controller,
         controller::{self, Action},
         watcher,
     },
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinSet;
 
-use fate::{Addresses, is_over, status_patch};
 pub use {fate::Fate, node::FakeNode};
+
+use world::{World, reconcile, send_heartbeats};
 
 /// Requests at a time; more do not make an API server on two cores faster.
 const CONCURRENCY: u16 = 32;
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);
-/// The pods' addresses: 10.128.0.0/9.
-const FIRST_POD_ADDRESS: u32 = 0x0a80_0001;
-
-type Selector = Box<dyn Fn(&Pod) -> bool + Send + Sync>;
 
 /// Plays the kubelets of some nodes, until it is dropped. The nodes stay.
 pub struct FakeKubelet {
@@ -57,22 +43,6 @@ pub struct Builder {
     namespace: Option<String>,
     nodes: Vec<FakeNode>,
     places_pods: bool,
-}
-
-struct World {
-    client: Client,
-    places_pods: bool,
-    nodes: RwLock<BTreeMap<String, NodeState>>,
-    fates: RwLock<Vec<(Selector, Fate)>>,
-    held: RwLock<Vec<Selector>>,
-    placed: AtomicUsize,
-    addresses: AtomicU32,
-}
-
-#[derive(Clone)]
-struct NodeState {
-    node: FakeNode,
-    is_lost: bool,
 }
 
 impl Builder {
@@ -110,15 +80,7 @@ impl Builder {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
         };
-        let world = Arc::new(World {
-            client: self.client,
-            places_pods: self.places_pods,
-            nodes: RwLock::default(),
-            fates: RwLock::default(),
-            held: RwLock::default(),
-            placed: AtomicUsize::new(0),
-            addresses: AtomicU32::new(FIRST_POD_ADDRESS),
-        });
+        let world = Arc::new(World::new(self.client, self.places_pods));
         let (changed, changes) = mpsc::unbounded();
         let controller = Controller::new(pods, watcher::Config::default())
             .with_config(controller::Config::default().concurrency(CONCURRENCY))
@@ -144,18 +106,18 @@ impl FakeKubelet {
     /// From now on, this becomes of these pods, those that exist and those that come. The newest rule that a pod matches
     /// counts; a pod that matches none runs.
     pub fn set_fate(&self, selects: impl Fn(&Pod) -> bool + Send + Sync + 'static, fate: Fate) {
-        write(&self.world.fates).push((Box::new(selects), fate));
+        self.world.add_fate(Box::new(selects), fate);
         self.look_again();
     }
 
     /// These pods do not go when they are deleted gracefully.
     pub fn hold_deletions(&self, selects: impl Fn(&Pod) -> bool + Send + Sync + 'static) {
-        write(&self.world.held).push(Box::new(selects));
+        self.world.hold_deletions(Box::new(selects));
         self.look_again();
     }
 
     pub fn release_deletions(&self) {
-        write(&self.world.held).clear();
+        self.world.release_deletions();
         self.look_again();
     }
 
@@ -163,8 +125,7 @@ impl FakeKubelet {
     /// When the API server refuses it.
     pub async fn add_node(&self, node: FakeNode) {
         node.register(&self.world.client).await.expect("a fake node can be registered");
-        let state = NodeState { node, is_lost: false };
-        write(&self.world.nodes).insert(state.node.name().to_owned(), state);
+        self.world.add_node(node);
         self.look_again();
     }
 
@@ -174,7 +135,7 @@ impl FakeKubelet {
     /// # Panics
     /// When the API server is away.
     pub async fn lose_node(&self, name: &str) {
-        if let Some(node) = self.set_lost(name, true) {
+        if let Some(node) = self.world.set_lost(name, true) {
             node.report(&self.world.client, false).await.expect("the API server takes the node's status");
             self.report_pods_not_ready(name).await;
         }
@@ -185,7 +146,7 @@ impl FakeKubelet {
     /// # Panics
     /// When the API server is away.
     pub async fn recover_node(&self, name: &str) {
-        if let Some(node) = self.set_lost(name, false) {
+        if let Some(node) = self.world.set_lost(name, false) {
             node.register(&self.world.client).await.expect("the API server takes the node back");
             self.look_again();
         }
@@ -197,19 +158,12 @@ impl FakeKubelet {
     /// # Panics
     /// When the API server is away.
     pub async fn remove_node(&self, name: &str) {
-        write(&self.world.nodes).remove(name);
+        self.world.remove_node(name);
         let nodes: Api<Node> = Api::all(self.world.client.clone());
         nodes.delete(name, &DeleteParams::default()).await.expect("the node is there");
         for pod in self.pods_on(name).await {
             self.world.delete(&pod).await.expect("the pod can be deleted");
         }
-    }
-
-    fn set_lost(&self, name: &str, is_lost: bool) -> Option<FakeNode> {
-        let mut nodes = write(&self.world.nodes);
-        let state = nodes.get_mut(name)?;
-        state.is_lost = is_lost;
-        Some(state.node.clone())
     }
 
     async fn report_pods_not_ready(&self, node: &str) {
@@ -242,126 +196,4 @@ pub fn named(name: impl Into<String>) -> impl Fn(&Pod) -> bool + Send + Sync + '
 pub fn labelled(label: &'static str, value: impl Into<String>) -> impl Fn(&Pod) -> bool + Send + Sync + 'static {
     let value = value.into();
     move |pod| pod.labels().get(label) == Some(&value)
-}
-
-async fn reconcile(pod: Arc<Pod>, world: Arc<World>) -> kube::Result<Action> {
-    match world.tend(&pod).await {
-        // Somebody was faster: the next event tells.
-        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => (),
-        result => result?,
-    }
-    Ok(Action::await_change())
-}
-
-async fn send_heartbeats(world: Arc<World>) {
-    loop {
-        tokio::time::sleep(HEARTBEAT_INTERVAL).await;
-        for state in world.nodes_with_contact() {
-            if let Err(error) = state.node.renew_lease(&world.client).await {
-                tracing::debug!(%error, node = state.node.name(), "no heartbeat");
-            }
-        }
-    }
-}
-
-impl World {
-    /// Does the next thing that its kubelet, or the scheduler, would do for a pod.
-    async fn tend(&self, pod: &Pod) -> kube::Result<()> {
-        let bound_to = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
-        let fate = self.fate_of(pod);
-        let node = match bound_to {
-            Some(name) => self.node(name),
-            None if self.places_pods => self.next_node(),
-            None => None,
-        };
-        let Some(node) = node else { return Ok(()) }; // another's pod, or out of contact
-        if pod.metadata.deletion_timestamp.is_some() {
-            if bound_to.is_some() && !self.holds(pod) {
-                self.delete(pod).await?;
-            }
-            return Ok(());
-        }
-        if is_over(pod) || (bound_to.is_some() && !fate.needs_node()) {
-            return Ok(());
-        }
-        if bound_to.is_none() && fate.needs_node() {
-            self.bind(pod, node.name()).await?;
-        }
-        let addresses = Addresses { host: node.address(), pod: self.address_of(pod, &node) };
-        if let Some(patch) = status_patch(pod, &fate, addresses, Timestamp::now()) {
-            self.patch_status(pod, &patch).await?;
-        }
-        Ok(())
-    }
-
-    fn fate_of(&self, pod: &Pod) -> Fate {
-        let fates = read(&self.fates);
-        let rule = fates.iter().rev().find(|(selects, _)| selects(pod));
-        rule.map(|(_, fate)| fate.clone()).unwrap_or_default()
-    }
-
-    fn holds(&self, pod: &Pod) -> bool {
-        read(&self.held).iter().any(|selects| selects(pod))
-    }
-
-    fn nodes_with_contact(&self) -> Vec<NodeState> {
-        read(&self.nodes).values().filter(|state| !state.is_lost).cloned().collect()
-    }
-
-    fn node(&self, name: &str) -> Option<FakeNode> {
-        read(&self.nodes).get(name).filter(|state| !state.is_lost).map(|state| state.node.clone())
-    }
-
-    fn next_node(&self) -> Option<FakeNode> {
-        let nodes = self.nodes_with_contact();
-        let turn = self.placed.fetch_add(1, Ordering::Relaxed);
-        nodes.get(turn % nodes.len().max(1)).map(|state| state.node.clone())
-    }
-
-    fn address_of(&self, pod: &Pod, node: &FakeNode) -> IpAddr {
-        let given = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()?.parse().ok());
-        let is_on_host_network = pod.spec.as_ref().and_then(|spec| spec.host_network) == Some(true);
-        match given {
-            Some(address) => address,
-            None if is_on_host_network => node.address(),
-            None => Ipv4Addr::from(self.addresses.fetch_add(1, Ordering::Relaxed)).into(),
-        }
-    }
-
-    async fn bind(&self, pod: &Pod, node: &str) -> kube::Result<()> {
-        let binding = json!({
-            "apiVersion": "v1",
-            "kind": "Binding",
-            "metadata": { "name": pod.name_any(), "uid": pod.uid() },
-            "target": { "kind": "Node", "name": node },
-        });
-        let parameters = PostParams::default();
-        self.pods(pod).create_subresource::<_, Value>("binding", &pod.name_any(), &parameters, &binding).await?;
-        Ok(())
-    }
-
-    /// Strategic: conditions of others stay.
-    async fn patch_status(&self, pod: &Pod, patch: &Value) -> kube::Result<()> {
-        self.pods(pod).patch_status(&pod.name_any(), &PatchParams::default(), &Patch::Strategic(patch)).await?;
-        Ok(())
-    }
-
-    async fn delete(&self, pod: &Pod) -> kube::Result<()> {
-        let preconditions = Some(Preconditions { uid: pod.uid(), resource_version: None });
-        let at_once = DeleteParams { preconditions, ..DeleteParams::default().grace_period(0) };
-        self.pods(pod).delete(&pod.name_any(), &at_once).await?;
-        Ok(())
-    }
-
-    fn pods(&self, pod: &Pod) -> Api<Pod> {
-        Api::namespaced(self.client.clone(), &pod.namespace().unwrap_or_default())
-    }
-}
-
-fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
-    lock.read().expect("nobody panics while holding the lock")
-}
-
-fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
-    lock.write().expect("nobody panics while holding the lock")
 }

@@ -58,10 +58,10 @@ impl Fate {
     }
 }
 
-/// What is to be written to the status of a pod that meets this fate; nothing when it says so already.
-pub(super) fn status_patch(pod: &Pod, fate: &Fate, addresses: Addresses, now: Timestamp) -> Option<Value> {
+/// The status of a pod that meets this fate; nothing when that is its status already. Conditions of others stay.
+pub(super) fn next_status(pod: &Pod, fate: &Fate, addresses: Addresses, now: Timestamp) -> Option<PodStatus> {
     let current = pod.status.as_ref().map(|status| json!(status)).unwrap_or_default();
-    let mut desired = match fate {
+    let desired = match fate {
         Fate::Pending => return None,
         Fate::Unschedulable { message } => json!({
             "phase": "Pending",
@@ -75,16 +75,18 @@ pub(super) fn status_patch(pod: &Pod, fate: &Fate, addresses: Addresses, now: Ti
         }),
         _ => placed_status(pod, fate, addresses, now),
     };
-    if says(&current, &desired) {
+    let mut next = current.clone();
+    merge(&mut next, &desired);
+    if next == current {
         return None;
     }
-    for condition in desired["conditions"].as_array_mut().into_iter().flatten() {
-        let before = condition_of(&current, &condition["type"]);
-        if before["status"] != condition["status"] {
+    for condition in next["conditions"].as_array_mut().into_iter().flatten() {
+        let before = of_type(&current["conditions"], &condition["type"]);
+        if before.is_none_or(|before| before["status"] != condition["status"]) {
             condition["lastTransitionTime"] = json!(Time(now));
         }
     }
-    Some(json!({ "status": desired }))
+    Some(serde_json::from_value(next).expect("it is made of what a status has"))
 }
 
 /// Failed or succeeded: no kubelet touches it again.
@@ -165,7 +167,7 @@ fn container_status(container: &Container, fate: &Fate, started: &Time) -> Value
 /// The first readiness gate that is not true.
 fn closed_gate(pod: &Pod) -> Option<&str> {
     let is_true = |gate: &str| {
-        let conditions = pod.status.iter().flat_map(|status: &PodStatus| status.conditions.iter().flatten());
+        let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
         conditions.into_iter().any(|condition| condition.type_ == gate && condition.status == "True")
     };
     let gates = pod.spec.iter().flat_map(|spec| spec.readiness_gates.iter().flatten());
@@ -180,27 +182,42 @@ fn condition(kind: &str, not: Option<(&str, &str)>) -> Value {
     json!({ "type": kind, "status": status, "reason": text(reason), "message": text(message) })
 }
 
-/// Whether `current` holds everything that `desired` asks for. The API server adds fields of its own.
-fn says(current: &Value, desired: &Value) -> bool {
-    match desired {
-        Value::Object(fields) => fields.iter().all(|(name, value)| says(&current[name], value)),
-        Value::Array(items) => {
-            let current = current.as_array().map_or(&[][..], Vec::as_slice);
-            // Conditions are a set; others have some of their own.
-            let counterpart = |index: usize, item: &Value| match &item["type"] {
-                Value::Null => current.get(index),
-                kind => current.iter().find(|other| other["type"] == *kind),
-            };
-            items
-                .iter()
-                .enumerate()
-                .all(|(index, item)| counterpart(index, item).is_some_and(|other| says(other, item)))
+/// Writes `desired` over `current`. Null takes a field away; conditions are found by their type.
+fn merge(current: &mut Value, desired: &Value) {
+    match (current, desired) {
+        (Value::Object(current), Value::Object(desired)) => {
+            for (name, value) in desired {
+                if value.is_null() {
+                    current.remove(name);
+                } else {
+                    merge(current.entry(name).or_insert(Value::Null), value);
+                }
+            }
         }
-        scalar => current == scalar,
+        (Value::Array(current), Value::Array(desired)) => {
+            for (index, value) in desired.iter().enumerate() {
+                let place = match &value["type"] {
+                    Value::Null => index,
+                    kind => current.iter().position(|other| other["type"] == *kind).unwrap_or(current.len()),
+                };
+                if place >= current.len() {
+                    current.push(Value::Null);
+                }
+                merge(&mut current[place], value);
+            }
+        }
+        (current, Value::Object(_)) => {
+            *current = json!({});
+            merge(current, desired);
+        }
+        (current, Value::Array(_)) => {
+            *current = json!([]);
+            merge(current, desired);
+        }
+        (current, scalar) => *current = scalar.clone(),
     }
 }
 
-fn condition_of<'a>(status: &'a Value, kind: &Value) -> &'a Value {
-    let conditions = status["conditions"].as_array().into_iter().flatten();
-    conditions.into_iter().find(|condition| condition["type"] == *kind).unwrap_or(&Value::Null)
+fn of_type<'a>(conditions: &'a Value, kind: &Value) -> Option<&'a Value> {
+    conditions.as_array()?.iter().find(|condition| condition["type"] == *kind)
 }

@@ -90,9 +90,11 @@ impl ScalingEvent {
             note += &format!("; {}", reason::limit_message(self.limit));
         }
         if let Some(media_node) = &self.record.inputs.media_node {
+            if let Some(gain) = media_node.gain_millidecibels {
+                note += &format!("; gain {gain:+} mdB");
+            }
             note += &format!(
-                "; gain {:+} mdB, slope {:+} mdB/s, {} patches/s, {} waiting, scene {}",
-                media_node.gain_millidecibels,
+                "; slope {:+} mdB/s, {} patches/s, {} waiting, scene {}",
                 media_node.gain_slope_millidecibels_per_second,
                 media_node.patches_per_second,
                 media_node.backlog,

@@ -48,7 +48,10 @@ pub struct MediaNodeInput {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_since: Option<Timestamp>,
     pub withdrawn: bool,
-    pub gain_millidecibels: i32,
+    /// `None`: nobody has measured it in the last minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gain_millidecibels: Option<i32>,
+    /// 0, too, while too little is known.
     pub gain_slope_millidecibels_per_second: i32,
     pub scene_changes: u64,
     pub patches_per_second: u32,
@@ -119,7 +122,7 @@ impl From<&MediaNodeReport> for MediaNodeInput {
             publishing: report.publishing,
             idle_since: idle_since.and_then(|since| Timestamp::from_microsecond(since).ok()),
             withdrawn: report.withdrawn,
-            gain_millidecibels: report.gain_millidecibels,
+            gain_millidecibels: report.gain_known.then_some(report.gain_millidecibels),
             gain_slope_millidecibels_per_second: report.gain_slope_millidecibels_per_second,
             scene_changes: report.scene_changes,
             patches_per_second: report.train_patches_per_second,

@@ -263,18 +263,18 @@ impl Rules<'_> {
         let plateau = self.past.plateau?;
         let now = Plateau::of(media_node);
         let scenes = plateau.scene_changes.unwrap_or(media_node.scene_changes);
-        let gain = plateau.gain_millidecibels.unwrap_or(media_node.gain_millidecibels);
+        let gain = plateau.gain_millidecibels.or(media_node.gain_millidecibels);
+        let falls = gain.zip(media_node.gain_millidecibels);
+        let has_fallen = falls.is_some_and(|(then, now)| now <= then.saturating_sub(timing::GAIN_FALL_MILLIDECIBELS));
         let end = if media_node.scene_changes > scenes {
             Some(ScalingActive::SceneChanged)
-        } else if media_node.gain_millidecibels <= gain.saturating_sub(timing::GAIN_FALL_MILLIDECIBELS)
-            || media_node.withdrawn && !plateau.withdrawn
-        {
+        } else if has_fallen || media_node.withdrawn && !plateau.withdrawn {
             Some(ScalingActive::GainFell)
         } else {
             None
         };
         // A restarted media-node counts scenes from zero; weights that are back may be withdrawn once more.
-        let followed = Plateau { gain_millidecibels: Some(gain), ..now };
+        let followed = Plateau { gain_millidecibels: gain, ..now };
         self.next.plateau = if end.is_none() { Some(followed) } else { None };
         end
     }
@@ -310,7 +310,7 @@ impl Rules<'_> {
             return Some(ScalingActive::GainFlat);
         }
         let steps = self.steps_per_second()?;
-        if media_node.gain_slope_millidecibels_per_second == 0 {
+        if media_node.gain_millidecibels.is_some() && media_node.gain_slope_millidecibels_per_second == 0 {
             return Some(ScalingActive::GainFlat);
         }
         let of_the_rest = 10 * steps * (trainers - 1) / trainers;
@@ -367,7 +367,7 @@ fn has_long_backlog(media_node: &MediaNodeInput) -> bool {
 impl Plateau {
     fn of(media_node: &MediaNodeInput) -> Self {
         Self {
-            gain_millidecibels: Some(media_node.gain_millidecibels),
+            gain_millidecibels: media_node.gain_millidecibels,
             scene_changes: Some(media_node.scene_changes),
             withdrawn: media_node.withdrawn,
         }

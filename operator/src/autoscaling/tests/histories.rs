@@ -9,7 +9,7 @@ use crate::autoscaling::{Activity, TrainerState};
 #[derive(Clone, Debug)]
 enum Happening {
     SceneChange,
-    Gain(i32),
+    Gain(Option<i32>),
     Withdrawn(bool),
     Patches(u32, u64),
     Publishing(bool),
@@ -31,7 +31,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     ];
     prop_oneof![
         4 => Just(SceneChange),
-        2 => (-1000..2000i32).prop_map(Gain),
+        2 => proptest::option::of(-1000..2000i32).prop_map(Gain),
         1 => any::<bool>().prop_map(Withdrawn),
         2 => (0..40u32, 0..2000u64).prop_map(|(rate, backlog)| Patches(rate, backlog)),
         2 => any::<bool>().prop_map(Publishing),

@@ -68,7 +68,7 @@ fn a_saturated_trainer_is_gone_within_ten_seconds_and_stays_away() {
 fn another_scene_or_a_fall_of_the_gain_or_a_withdrawal_brings_it_back_at_once() {
     for (change, reason) in [
         ((|world| world.media_node().scene_changes += 1) as fn(&mut World), ScalingActive::SceneChanged),
-        (|world| world.media_node().gain_millidecibels -= 300, ScalingActive::GainFell),
+        (|world| world.media_node().gain_millidecibels = Some(700), ScalingActive::GainFell),
         (|world| world.media_node().withdrawn = true, ScalingActive::GainFell),
     ] {
         let mut world = saturated();
@@ -77,8 +77,10 @@ fn another_scene_or_a_fall_of_the_gain_or_a_withdrawal_brings_it_back_at_once() 
         assert_eq!(world.decision().event.as_ref().unwrap().reason, reason);
     }
     let mut world = saturated();
-    world.media_node().gain_millidecibels -= 299;
-    assert_eq!(world.seconds_until(1, 60), None, "a little less gain is none");
+    for gain in [Some(701), None] {
+        world.media_node().gain_millidecibels = gain;
+        assert_eq!(world.seconds_until(1, 60), None, "{gain:?} is no fall");
+    }
 }
 
 #[test]

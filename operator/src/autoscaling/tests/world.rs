@@ -35,7 +35,7 @@ pub(super) fn spec() -> ScalingSpec {
 pub(super) fn publishing() -> MediaNodeInput {
     MediaNodeInput {
         publishing: true,
-        gain_millidecibels: 1000,
+        gain_millidecibels: Some(1000),
         gain_slope_millidecibels_per_second: 20,
         patches_per_second: 20,
         backlog: 20,

@@ -20,7 +20,10 @@ pub(crate) struct Kept {
     /// As received, of its own size
     pub(crate) source: LosslessFile,
     pub(crate) enhanced: LosslessFile,
+    pub(crate) bicubic_encoded: LosslessFile,
     pub(crate) direct: LosslessFile,
+    /// Not yet enlarged
+    pub(crate) bicubic_full: LosslessFile,
 }
 
 /// FFV1 in Matroska, which knows milliseconds: times are rounded to them.
@@ -38,12 +41,16 @@ impl Kept {
             reference: file("reference.mkv", size)?,
             source: file("source.mkv", lr_size)?,
             enhanced: file("enhanced.mkv", size)?,
+            bicubic_encoded: file("bicubic_encoded.mkv", size)?,
             direct: file("direct.mkv", size)?,
+            bicubic_full: file("bicubic_full.mkv", lr_size)?,
         })
     }
 
     pub(crate) fn finish(self) -> anyhow::Result<()> {
-        [self.reference, self.source, self.enhanced, self.direct].into_iter().try_for_each(LosslessFile::finish)
+        let Self { reference, source, enhanced, bicubic_encoded, direct, bicubic_full } = self;
+        let files = [reference, source, enhanced, bicubic_encoded, direct, bicubic_full];
+        files.into_iter().try_for_each(LosslessFile::finish)
     }
 }
 
@@ -90,7 +97,7 @@ impl LosslessFile {
         self.take_packets()
     }
 
-    fn finish(mut self) -> anyhow::Result<()> {
+    pub(crate) fn finish(mut self) -> anyhow::Result<()> {
         self.encoder.send_eof().context("coding pictures to keep")?;
         self.take_packets()?;
         self.output.write_trailer().context("completing kept pictures")

@@ -103,6 +103,7 @@ impl Pass {
         if let Some(kept) = &mut self.kept {
             kept.reference.write(reference, ticks)?;
             kept.direct.write(&direct, ticks)?;
+            kept.bicubic_full.write(&full, ticks)?;
             source.iter().try_for_each(|frame| kept.source.write(&frame.picture, ticks))?;
             enhanced.iter().try_for_each(|frame| kept.enhanced.write(&frame.picture, ticks))?;
         }
@@ -117,6 +118,9 @@ impl Pass {
         }
         let (Some(source), Some(enlarged), Some(enhanced)) = (source, enlarged, enhanced) else { return Ok(None) };
         let encoded = self.own_encoder.pass(&enlarged, ticks, enhanced.keyframe)?;
+        if let Some(kept) = &mut self.kept {
+            kept.bicubic_encoded.write(&encoded, ticks)?;
+        }
         let systems = Systems {
             bicubic: enlarged.y,
             enhanced: enhanced.picture.y,

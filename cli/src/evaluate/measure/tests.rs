@@ -1,5 +1,6 @@
 //! Whole measurements of runs that are played on a stage, against what those on the stage saw.
 
+mod ffmpeg;
 mod stage;
 
 use sr_net::{Plane, mse, psnr_of_mse_db, ssim};

@@ -3,9 +3,10 @@
 # are compiled already. Needs root. Prints a table of their sizes.
 #
 #   build.sh FOLDER [IMAGE...]   programs in FOLDER; operator, media-node, enhancer, trainer and nats by default
-#   build.sh --save IMAGE FILE   as an archive that containerd imports
+#   build.sh --id IMAGE          prints the first digits of its hash
+#   build.sh --save IMAGE FILE   as an archive that containerd imports, named localhost/acuity/IMAGE:ID
 #
-# They are localhost/acuity/IMAGE:built, kept in <cache>/images.
+# They are kept in <cache>/images, as localhost/acuity/IMAGE:built.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -39,11 +40,19 @@ make_base() {
   rm "$context"/*
 }
 
-if [[ ${1:-} == --save ]]; then
-  rm -f "$3"
-  buildah push --quiet "$(tag "$2")" "docker-archive:$3:$(tag "$2")"
-  exit
-fi
+id() { buildah inspect --type image --format '{{.FromImageID}}' "$(tag "$1")" | cut -c 1-12; }
+
+case ${1:-} in
+  --id)
+    id "$2"
+    exit
+    ;;
+  --save)
+    rm -f "$3"
+    buildah push --quiet "$(tag "$2")" "docker-archive:$3:localhost/acuity/$2:$(id "$2")"
+    exit
+    ;;
+esac
 
 ((EUID == 0)) || { echo 'images: this needs root: sudo make images' >&2; exit 1; }
 folder=${1:?which folder has the programs}
@@ -79,6 +88,5 @@ for image in "$@"; do
 done
 
 for image in "$@"; do
-  bytes=$(buildah inspect --type image --format '{{.OCIv1.Config.Labels}}' "$(tag "$image")" >/dev/null && buildah images --json "$(tag "$image")" | sed -n 's/.*"size": "\(.*\)",/\1/p')
-  printf '%-12s %s\n' "$image" "$bytes"
+  printf '%-12s %s\n' "$image" "$(buildah images --json "$(tag "$image")" | sed -n 's/.*"size": "\(.*\)",/\1/p')"
 done

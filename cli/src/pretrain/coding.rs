@@ -117,3 +117,32 @@ impl Coding {
         Ok(patches)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use media::SourceOptions;
+
+    use super::*;
+
+    #[test]
+    fn every_fifth_stretch_is_kept_back_and_of_a_held_out_clip_all() {
+        media::init();
+        let folder = tempfile::tempdir().unwrap();
+        let options = CodingOptions {
+            cut: CutOptions { scale: 2, size: 96, per_second: 2.0 },
+            rates: Rates::Kbps(vec![50, 200]),
+            encoder: "libx264".to_owned(),
+            preset: "superfast".to_owned(),
+            seconds: 40.0,
+            seed: 1,
+        };
+        for (held_out, expected) in [(false, (2 * 64, 2 * 16)), (true, (0, 2 * 80))] {
+            let mut spool = Spool::create(Some(folder.path())).unwrap();
+            let lavfi = SourceOptions { format: Some("lavfi".to_owned()), ..SourceOptions::default() };
+            let source = media::Source::open("testsrc2=size=192x128:rate=5", lavfi).unwrap();
+            let kbps = code_clip(source, "test", held_out, &options, &mut spool, &Shutdown::default()).unwrap();
+            assert_eq!(kbps, Some(vec![50, 200]));
+            assert_eq!(spool.finish().unwrap(), expected);
+        }
+    }
+}

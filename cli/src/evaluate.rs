@@ -103,7 +103,8 @@ fn late_percent(recording: &Recording) -> Option<f64> {
 async fn measure(recording: Recording, folder: &Path, keep: bool, shutdown: &Shutdown) -> anyhow::Result<ClipReport> {
     let (answer, measured) = oneshot::channel();
     let folder: PathBuf = folder.to_owned();
-    std::thread::spawn(move || answer.send(measure::measure(&recording, &folder, keep)));
+    // Nobody waits for the answer any more once the end was asked for.
+    std::thread::spawn(move || drop(answer.send(measure::measure(&recording, &folder, keep))));
     tokio::select! {
         measured = measured => measured.context("measuring ended by itself")?,
         () = shutdown.requested() => bail!("interrupted while measuring"),

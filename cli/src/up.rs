@@ -15,7 +15,7 @@ use settings::{NetworkSettings, PatchSettings};
 use telemetry::Shutdown;
 use tokio::sync::mpsc;
 
-pub(crate) use folder::default_folder;
+pub(crate) use folder::{default_folder, remove_if_there};
 pub(crate) use plan::effective_settings;
 pub(crate) use system::{Addresses, System};
 

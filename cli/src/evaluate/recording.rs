@@ -20,7 +20,7 @@ use settings::{NetworkSettings, StartFrom};
 pub(crate) const FRAMES: &str = "frames.csv";
 pub(crate) const SOURCE: &str = "source.rtpdump";
 pub(crate) const ENHANCED: &str = "enhanced.rtpdump";
-const RECORDING: &str = "recording.json";
+pub(crate) const RECORDING: &str = "recording.json";
 
 /// Of the video's RTP timestamps.
 pub(crate) const VIDEO_CLOCK_RATE: u64 = 90_000;

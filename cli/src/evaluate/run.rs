@@ -21,13 +21,13 @@ use super::{
     plan::Plan,
     processes::{Processes, read_machine},
     progress::Progress,
-    recording::{ENHANCED, FRAMES, Recording, SOURCE, SentFrame, VIDEO_CLOCK_RATE, parse_frames},
+    recording::{ENHANCED, FRAMES, RECORDING, Recording, SOURCE, SentFrame, VIDEO_CLOCK_RATE, parse_frames},
     uplink::parse_uplink,
 };
 use crate::{
     observe::{self, Observation},
     rtpdump,
-    up::{System, log_line, supervisor::Happened},
+    up::{System, log_line, remove_if_there, supervisor::Happened},
 };
 
 const LOG: &str = "run.log";
@@ -48,6 +48,9 @@ pub(crate) async fn record(plan: &Plan, folder: &Path, shutdown: &Shutdown) -> a
     let folder = &fs::create_dir_all(folder)
         .and_then(|()| folder.canonicalize())
         .with_context(|| format!("making the folder {}", folder.display()))?;
+    for of_an_earlier_run in [RECORDING, FRAMES, UPLINK, SOURCE, ENHANCED] {
+        remove_if_there(&folder.join(of_an_earlier_run))?;
+    }
     let data_dir = tempfile::tempdir().context("making a data folder")?;
     let (child_events, from_children) = mpsc::channel(256);
     let (observations, mut observed) = mpsc::channel(256);

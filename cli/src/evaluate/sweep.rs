@@ -38,7 +38,7 @@ const FOOT: u32 = 60;
 /// When a file cannot be written.
 pub(crate) fn plot(points: &[SweepPoint], svg: &Path) -> anyhow::Result<()> {
     let sweeps = sweeps(points);
-    let json = svg.with_extension("json");
+    let json = svg.with_extension("curves.json");
     fs::write(&json, serde_json::to_vec_pretty(&sweeps)?)
         .with_context(|| format!("writing the curves {}", json.display()))?;
     canvas::write(svg, (WIDTH, HEIGHT * u32::try_from(sweeps.len().max(1))?), |root| {
@@ -123,7 +123,7 @@ mod tests {
             assert!(text.contains(expected), "{expected}");
         }
         assert!(svg.with_extension("png").is_file());
-        let sweeps: Vec<Sweep> = serde_json::from_slice(&fs::read(svg.with_extension("json")).unwrap()).unwrap();
+        let sweeps: Vec<Sweep> = serde_json::from_slice(&fs::read(svg.with_extension("curves.json")).unwrap()).unwrap();
         assert_eq!((sweeps[0].curves.direct.len(), sweeps[0].crossings.len()), (4, 1));
     }
 }

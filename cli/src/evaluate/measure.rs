@@ -19,6 +19,7 @@ pub(crate) mod received;
 mod scoring;
 mod seconds;
 mod timeline;
+mod vmaf;
 
 use std::{path::Path, thread};
 
@@ -26,7 +27,7 @@ use anyhow::{Context, ensure};
 
 use super::{
     recording::{CheckpointChange, Recording, SOURCE, SentFrame, UplinkBytes},
-    report::{CheckpointMark, ClipReport, Rivals, Second, Uplink},
+    report::{CheckpointMark, ClipReport, Quality, Rivals, Second, Uplink},
     rivals::{self, Published, overhead},
 };
 use crate::rtpdump;
@@ -59,12 +60,16 @@ pub(crate) fn measure(recording: &Recording, folder: &Path, keep: bool) -> anyho
     let pass = Pass::open(recording, folder, &sent, both, keep)?;
     let (width, height) = pass.size();
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let (scores, shown) = scoring::score_all(threads, |jobs| pass.run(&due, jobs, &progress))?;
+    let (scores, passed) = scoring::score_all(threads, |jobs| pass.run(&due, jobs, &progress))?;
 
     let second = |index: usize| due[index].second();
     let scores = seconds::seconds(count, &scores, second);
     let steady = &scores[(warmup as usize).min(scores.len())..];
     let incomparable = || format!("no frame after the first {warmup} s came to both viewers");
+    let mut mean = seconds::mean(steady).with_context(incomparable)?;
+    if let Some(vmaf) = passed.vmaf {
+        mean.systems = mean.systems.zip(vmaf).map(|(quality, vmaf)| Quality { vmaf: Some(vmaf), ..quality });
+    }
     Ok(ClipReport {
         clip: conditions.clip.clone(),
         width,
@@ -73,12 +78,12 @@ pub(crate) fn measure(recording: &Recording, folder: &Path, keep: bool) -> anyho
         incomplete: recording.incomplete.clone(),
         uplink_kbps: uplink_kbps(&recording.uplink),
         rivals,
-        mean: seconds::mean(steady).with_context(incomparable)?,
+        mean,
         worst_second: seconds::worst(steady, warmup).with_context(incomparable)?,
         share_of_seconds_below: seconds::share_below(steady),
         seconds: (0..).zip(&scores).map(|(t, score)| report_second(t, score, recording, &sent)).collect(),
         checkpoints: checkpoint_marks(recording),
-        delivery: shown.map(|shown| delivery::delivery(&sent, &shown, warmup)),
+        delivery: passed.shown.map(|shown| delivery::delivery(&sent, &shown, warmup)),
         training: recording.training.clone(),
         processes: recording.processes.clone(),
         machine: recording.machine.clone(),

@@ -234,6 +234,27 @@ impl<T> Systems<T> {
         }
     }
 
+    /// The first error, where there is one.
+    pub(crate) fn try_map<U>(self, mut change: impl FnMut(T) -> anyhow::Result<U>) -> anyhow::Result<Systems<U>> {
+        Ok(Systems {
+            bicubic: change(self.bicubic)?,
+            enhanced: change(self.enhanced)?,
+            bicubic_encoded: change(self.bicubic_encoded)?,
+            direct: change(self.direct)?,
+            bicubic_full: change(self.bicubic_full)?,
+        })
+    }
+
+    pub(crate) fn each_mut(&mut self) -> Systems<&mut T> {
+        Systems {
+            bicubic: &mut self.bicubic,
+            enhanced: &mut self.enhanced,
+            bicubic_encoded: &mut self.bicubic_encoded,
+            direct: &mut self.direct,
+            bicubic_full: &mut self.bicubic_full,
+        }
+    }
+
     pub(crate) fn each_ref(&self) -> Systems<&T> {
         Systems {
             bicubic: &self.bicubic,

@@ -24,6 +24,7 @@ use super::{
     received::{Received, ReceivedFrame},
     scoring::{Compared, Job},
     timeline::{self, DueFrame},
+    vmaf::{self, Vmaf},
 };
 
 /// What a pass reads.
@@ -37,8 +38,18 @@ pub(crate) struct Pass {
     direct: RivalPictures,
     bicubic_full: RivalPictures,
     kept: Option<Kept>,
+    vmaf: Option<Vmaf>,
+    /// VMAF is of the seconds from this one on only: it is slow.
+    first_second: usize,
     on_screen: Renditions<Option<Arc<Plane>>>,
     shown: Renditions<Vec<Shown>>,
+}
+
+/// What a pass found besides the pictures.
+#[derive(Debug)]
+pub(crate) struct Passed {
+    pub(crate) shown: Renditions<Vec<Shown>>,
+    pub(crate) vmaf: Option<Systems<f64>>,
 }
 
 impl Pass {
@@ -62,6 +73,8 @@ impl Pass {
             direct: RivalPictures::new(rivals.direct.units)?,
             bicubic_full: RivalPictures::new(rivals.bicubic_full.units)?,
             kept,
+            vmaf: vmaf::is_available().then(|| Vmaf::create((width, height))).transpose()?,
+            first_second: conditions.warmup_seconds as usize,
             on_screen: Renditions::default(),
             shown: Renditions::default(),
             clip,
@@ -73,13 +86,13 @@ impl Pass {
         self.clip.size()
     }
 
-    /// Gives every frame that was due, in order. What was shown of each rendition comes back.
+    /// Gives every frame that was due, in order.
     pub(crate) fn run(
         mut self,
         due: &[DueFrame],
         jobs: &SyncSender<Job>,
         progress: &Progress,
-    ) -> anyhow::Result<Renditions<Vec<Shown>>> {
+    ) -> anyhow::Result<Passed> {
         progress.expect(due.len());
         for (index, frame) in due.iter().enumerate() {
             progress.step();
@@ -88,13 +101,20 @@ impl Pass {
                 Some(sent) => self.handle_sent(sent, frame.ticks, &reference)?,
                 None => None,
             };
+            if let (Some(vmaf), Some(compared)) = (&mut self.vmaf, &compared)
+                && frame.second() >= self.first_second
+            {
+                let planes = compared.systems.each_ref().map(|plane| &**plane);
+                vmaf.write(&reference.y, planes, frame.ticks, frame.second())?;
+            }
             let job = Job { due: index, reference: reference.y, compared, on_screen: self.on_screen.clone() };
             jobs.send(job).context("comparing pictures")?;
         }
         if let Some(kept) = self.kept {
             kept.finish()?;
         }
-        Ok(self.shown)
+        let vmaf = self.vmaf.map(Vmaf::finish).transpose()?.flatten();
+        Ok(Passed { shown: self.shown, vmaf })
     }
 
     fn handle_sent(&mut self, sent: usize, ticks: u64, reference: &Picture) -> anyhow::Result<Option<Compared>> {

@@ -29,3 +29,8 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- define "acuity.streamNamespaces" -}}
 {{- .Values.streams.namespaces | default (list (.Values.operator.watchNamespace | default .Release.Namespace)) | toYaml -}}
 {{- end }}
+
+{{/* The priority class of a role; these belong to no namespace. Arguments: root, role. */}}
+{{- define "acuity.priorityClass" -}}
+{{- printf "%s-%s-%s" (include "acuity.fullname" (index . 0)) (index . 1) (index . 0).Release.Namespace -}}
+{{- end }}

@@ -5,6 +5,7 @@ mod requests;
 
 use crds::LiveStream;
 use futures::future::join_all;
+use jiff::Timestamp;
 use k8s_openapi::api::{
     core::v1::{Pod, Secret, Service},
     networking::v1::Ingress,
@@ -31,7 +32,7 @@ pub(crate) struct Outcome {
     /// Pods that ended or were refused.
     pub setbacks: Vec<(PodName, Refusal)>,
     /// Other objects: refused, or (`None`) no longer so.
-    pub refused: Vec<(String, Option<Refusal>)>,
+    pub refused: Vec<((Kind, String), Option<Refusal>)>,
     /// The rest is to be tried again.
     pub failure: Option<Failure>,
 }
@@ -62,8 +63,14 @@ impl Failure {
 }
 
 /// Pods first, everything of one group at the same time.
-pub(crate) async fn apply(context: &Context, stream: &LiveStream, name: &StreamName, changes: Changes) -> Outcome {
-    let shell = Shell { context, stream, name };
+pub(crate) async fn apply(
+    context: &Context,
+    stream: &LiveStream,
+    name: &StreamName,
+    changes: Changes,
+    now: Timestamp,
+) -> Outcome {
+    let shell = Shell { context, stream, name, now };
     let mut outcome = Outcome::default();
     for group in [changes.pods, changes.rest] {
         for done in join_all(group.into_iter().map(|change| shell.carry_out(change))).await {
@@ -77,6 +84,7 @@ struct Shell<'a> {
     context: &'a Context,
     stream: &'a LiveStream,
     name: &'a StreamName,
+    now: Timestamp,
 }
 
 /// What became of one change.
@@ -116,7 +124,7 @@ impl Outcome {
         };
         match done.pod {
             Some(pod) => self.setbacks.extend(refusal.or(done.setback).map(|why| (pod, why))),
-            None => self.refused.push((done.name, refusal)),
+            None => self.refused.push(((done.kind, done.name), refusal)),
         }
     }
 }
@@ -129,10 +137,8 @@ impl Shell<'_> {
             Change::DeletePod { known, why, .. } => {
                 self.delete(&self.api::<Pod>(), &known, why == Removal::Stuck, Watched::pod).await
             }
-            Change::PatchPod { known, labels, annotations, .. } => {
-                self.patch_metadata(&known, labels, annotations).await
-            }
-            Change::SetReachable { known, reachable, .. } => self.set_reachable(&known, reachable).await,
+            Change::PatchPod { known, metadata, .. } => self.patch_metadata(&known, &metadata).await,
+            Change::SetReachable { known, .. } => self.set_reachable(&known).await,
             Change::CreateSecret => self.create_secret().await,
             Change::DeleteSecret(known) => self.delete(&self.api::<Secret>(), &known, false, Watched::secret).await,
             Change::ApplyService(service, known) => {
@@ -149,7 +155,7 @@ impl Shell<'_> {
 }
 
 /// What kind of object a change is about, its name, and what is held against a pod from now on.
-fn subject(change: &Change, stream: &StreamName) -> (Kind, String, Option<PodName>, Option<Refusal>) {
+pub(crate) fn subject(change: &Change, stream: &StreamName) -> (Kind, String, Option<PodName>, Option<Refusal>) {
     let pod_of = |pod: &PodName| (Kind::Pod, pod.of(stream.name()), Some(*pod));
     let named = |kind, known: &Known| (kind, known.name.clone(), None, None);
     match change {

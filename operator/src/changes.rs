@@ -9,8 +9,10 @@ use k8s_openapi::api::{
     networking::v1::Ingress,
 };
 use kube::{Resource, ResourceExt};
+use proto::StreamName;
 
 use crate::{
+    apply::subject,
     desired::{Desired, Earliest},
     memory::FORGIVEN_AFTER,
     names::PodName,
@@ -29,18 +31,15 @@ pub(crate) enum Change {
         known: Known,
         why: Removal,
     },
-    /// Labels, annotations and owner, as far as they differ.
     PatchPod {
         pod: PodName,
         known: Known,
-        labels: BTreeMap<String, String>,
-        annotations: BTreeMap<String, String>,
+        metadata: MissingMetadata,
     },
     /// The readiness gate.
     SetReachable {
         pod: PodName,
         known: Known,
-        reachable: bool,
     },
     /// With a new internal token.
     CreateSecret,
@@ -49,6 +48,14 @@ pub(crate) enum Change {
     ApplyIngress(Box<Ingress>, Option<Known>),
     DeleteIngress(Known),
     DeleteSecret(Known),
+}
+
+/// What a pod's metadata lack, or have otherwise.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct MissingMetadata {
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) owner: bool,
 }
 
 /// The object a change is meant for: any other one of this name is left alone.
@@ -99,15 +106,21 @@ impl Changes {
 }
 
 #[must_use]
-pub(crate) fn changes(stream: &LiveStream, observed: &Observed, desired: &Desired, now: Timestamp) -> Changes {
+pub(crate) fn changes(
+    stream: &LiveStream,
+    name: &StreamName,
+    observed: &Observed,
+    desired: &Desired,
+    now: Timestamp,
+) -> Changes {
     let mut plan = Plan {
         uid: stream.meta().uid.as_deref().unwrap_or_default(),
         now,
         changes: Changes::default(),
         again_at: Earliest(desired.again_at),
     };
-    for (name, pod) in &observed.pods {
-        plan.present_pod(*name, pod, desired.pods.get(name), observed);
+    for (pod, view) in &observed.pods {
+        plan.present_pod(*pod, view, desired.pods.get(pod), observed);
     }
     if stream.meta().deletion_timestamp.is_some() {
         // The rest goes with the stream.
@@ -123,6 +136,7 @@ pub(crate) fn changes(stream: &LiveStream, observed: &Observed, desired: &Desire
     plan.services(observed, desired);
     plan.ingress(observed, desired);
     plan.secret(observed);
+    plan.hold_back_refused(name, observed);
     plan.changes.again_at = plan.again_at.0;
     plan.changes
 }
@@ -170,24 +184,26 @@ impl Plan<'_> {
             let missing = wanted.iter().filter(|(key, value)| !pairs.contain(key, value));
             missing.map(|(key, value)| (key.clone(), value.clone())).collect()
         };
-        let labels = missing(&pod.labels, wanted.labels());
-        let mut annotations = missing(&pod.annotations, wanted.annotations());
+        let mut metadata = MissingMetadata {
+            labels: missing(&pod.labels, wanted.labels()),
+            annotations: missing(&pod.annotations, wanted.annotations()),
+            owner: pod.meta.controller_uid.is_none(),
+        };
         if name.role == crds::Role::MediaNode
             && let Some(addresses) = &observed.advertised
             && *addresses != pod.advertised
         {
-            annotations.insert(ADVERTISED_ADDRESSES_ANNOTATION.to_owned(), addresses.clone());
+            metadata.annotations.insert(ADVERTISED_ADDRESSES_ANNOTATION.to_owned(), addresses.clone());
         }
         let known = Known::of(&pod.meta);
-        if !labels.is_empty() || !annotations.is_empty() || pod.meta.controller_uid.is_none() {
-            self.changes.pods.push(Change::PatchPod { pod: name, known: known.clone(), labels, annotations });
+        if metadata != MissingMetadata::default() {
+            self.changes.pods.push(Change::PatchPod { pod: name, known: known.clone(), metadata });
         }
         let gated = wanted.spec.as_ref().is_some_and(|spec| spec.readiness_gates.is_some());
-        if gated
-            && let Some(reachable) = observed.reachable
-            && pod.reachable != Some(reachable)
-        {
-            self.changes.pods.push(Change::SetReachable { pod: name, known, reachable });
+        // It is raised and never lowered: a probe that goes unanswered later must not take a working stream out of its
+        // Service.
+        if gated && observed.reachable == Some(true) && pod.reachable != Some(true) {
+            self.changes.pods.push(Change::SetReachable { pod: name, known });
         }
     }
 
@@ -213,10 +229,7 @@ impl Plan<'_> {
                 }
                 Some(service) => Some(Known::of(&service.meta)),
             };
-            match observed.memory.refused_until(&wanted.name_any(), self.now) {
-                None => self.changes.rest.push(Change::ApplyService(Box::new(wanted.clone()), known)),
-                Some(at) => self.wait_until(Some(at)),
-            }
+            self.changes.rest.push(Change::ApplyService(Box::new(wanted.clone()), known));
         }
         let unwanted = observed.services.iter().filter(|(name, service)| {
             !service.meta.is_deleting()
@@ -251,6 +264,17 @@ impl Plan<'_> {
                 self.changes.rest.push(Change::DeleteSecret(Known::of(&secret.meta)));
             }
             Some(_) => {}
+        }
+    }
+
+    /// What was refused is tried again later.
+    fn hold_back_refused(&mut self, stream: &StreamName, observed: &Observed) {
+        for change in std::mem::take(&mut self.changes.rest) {
+            let (kind, name, ..) = subject(&change, stream);
+            match observed.memory.refused_until(&(kind, name), self.now) {
+                Some(at) => self.wait_until(Some(at)),
+                None => self.changes.rest.push(change),
+            }
         }
     }
 

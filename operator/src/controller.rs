@@ -6,20 +6,26 @@
 mod observation;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
+use bus::Bus;
+use crds::LiveStream;
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use jiff::{SignedDuration, Timestamp};
 use kube::runtime::watcher::Event;
 use proto::StreamName;
 
 use crate::{
+    addresses::parse_annotation,
     autoscaling::Scaler,
     context::Context,
     memory::Memory,
+    observe::Observed,
     ports::HostPorts,
+    probe::{Probed, Target},
     queue::Queue,
     reconcile::{Job, Report, reconcile},
     reports::Reports,
@@ -32,6 +38,8 @@ const DEBOUNCE: SignedDuration = SignedDuration::from_millis(20);
 const ECHO_TIMEOUT: SignedDuration = SignedDuration::from_secs(5);
 const FIRST_RETRY: SignedDuration = SignedDuration::from_millis(200);
 const LONGEST_RETRY: SignedDuration = SignedDuration::from_secs(30);
+/// Each request has a shorter timeout of its own.
+const JOB_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub struct Operator {
     context: Arc<Context>,
@@ -42,7 +50,8 @@ pub struct Operator {
     ports: HostPorts,
     /// `None`: nobody reports, and trainers stay as they are.
     reports: Option<Reports>,
-    jobs: FuturesUnordered<BoxFuture<'static, Report>>,
+    jobs: FuturesUnordered<BoxFuture<'static, Finished>>,
+    targets: VecDeque<Target>,
     /// Before it leads it only looks.
     leads: bool,
 }
@@ -50,9 +59,12 @@ pub struct Operator {
 /// What is known of a stream besides what the watches show.
 #[derive(Debug)]
 struct Known {
+    uid: String,
     memory: Memory,
     /// What the probe last said, of the pod with this UID.
     probed: Option<(String, bool)>,
+    /// The pod that is probed, by its UID, and its addresses.
+    target: Option<(String, String)>,
     first_seen_at: Timestamp,
     /// Its pods were all there once.
     complete: bool,
@@ -75,8 +87,13 @@ impl Operator {
             queue: Queue::default(),
             known: HashMap::new(),
             jobs: FuturesUnordered::new(),
+            targets: VecDeque::new(),
             leads: false,
         }
+    }
+
+    pub(crate) fn bus(&self) -> Option<Bus> {
+        self.context.bus.clone()
     }
 
     /// From now on it goes by what pods report.
@@ -97,10 +114,8 @@ impl Operator {
     pub fn handle_watched(&mut self, watched: Watched, now: Timestamp) {
         let was_complete = self.stores.are_complete();
         let at = if matches!(watched, Watched::Stream(_)) { now } else { now + DEBOUNCE };
-        if let (Watched::Stream(Event::Apply((stream, _)) | Event::InitApply((stream, _))), Some(reports)) =
-            (&watched, &self.reports)
-        {
-            reports.keep(stream);
+        if let Watched::Stream(Event::Apply((name, stream)) | Event::InitApply((name, stream))) = &watched {
+            self.meet(name, stream, was_complete, now);
         }
         for stream in self.stores.handle(watched) {
             if was_complete {
@@ -112,11 +127,22 @@ impl Operator {
         }
     }
 
+    /// A stream that may be new.
+    fn meet(&mut self, name: &StreamName, stream: &LiveStream, is_news: bool, now: Timestamp) {
+        if let Some(reports) = &self.reports {
+            reports.keep(name);
+        }
+        let uid = stream.metadata.uid.as_deref().unwrap_or_default();
+        let known = self.known.entry(name.clone()).or_insert_with(|| Known::new(uid, now));
+        // How long pods took that were there before is not known.
+        known.complete |= !is_news;
+    }
+
     /// The probe of a media-node's pod was answered, or not.
-    pub fn handle_probed(&mut self, stream: &StreamName, pod_uid: String, reachable: bool, now: Timestamp) {
-        if let Some(known) = self.known.get_mut(stream) {
-            known.probed = Some((pod_uid, reachable));
-            self.queue.schedule(stream, now);
+    pub fn handle_probed(&mut self, probed: Probed, now: Timestamp) {
+        if let Some(known) = self.known.get_mut(&probed.stream) {
+            known.probed = Some((probed.pod_uid, probed.reachable));
+            self.queue.schedule(&probed.stream, now);
         }
     }
 
@@ -134,64 +160,74 @@ impl Operator {
     /// Begins what is due, as much as may run at the same time.
     pub fn start_due(&mut self, now: Timestamp) {
         while self.acts() && self.jobs.len() < self.context.options.concurrency {
-            let Some(stream) = self.queue.next(now) else { break };
+            let Some(stream) = self.queue.next(now) else { return };
             match self.prepare(&stream, now) {
-                Some(job) => {
-                    let context = self.context.clone();
-                    context.metrics.reconciles.inc();
-                    self.jobs.push(Box::pin(async move {
-                        match tokio::spawn(async move { reconcile(&context, job).await }).await {
-                            Ok(report) => report,
-                            Err(error) => std::panic::resume_unwind(error.into_panic()),
-                        }
-                    }));
-                }
+                Some(job) => self.jobs.push(Box::pin(run_job(self.context.clone(), job))),
                 None => self.queue.done(&stream),
             }
         }
-        let depth = i64::try_from(self.queue.depth(now)).unwrap_or(i64::MAX);
-        self.context.metrics.queue_depth.set(depth);
     }
 
     /// The next reconciliation that ends; never while none runs.
-    pub async fn next_report(&mut self) -> Finished {
+    pub async fn next_finished(&mut self) -> Finished {
         match self.jobs.next().await {
-            Some(report) => Finished(report),
+            Some(finished) => finished,
             None => std::future::pending().await,
         }
     }
 
     /// Takes in what came of a reconciliation.
-    pub fn handle_finished(&mut self, Finished(report): Finished, now: Timestamp) {
-        let Report { name, memory, corrections, again_at, failure, complete } = report;
-        self.queue.done(&name);
-        for watched in corrections {
-            self.handle_watched(watched, now);
+    pub fn handle_finished(&mut self, Finished(stream, report): Finished, now: Timestamp) {
+        self.queue.done(&stream);
+        let metrics = self.context.metrics.clone();
+        let (failure, reason) = match report {
+            Ok(report) => {
+                self.handle_report(&stream, &report, now);
+                let Some(failure) = report.failure else { return };
+                (Chain(&failure).to_string(), failure.reason())
+            }
+            Err(broken) => (broken.to_string(), "Broken".to_owned()),
+        };
+        tracing::warn!(%stream, error = failure, "reconciling");
+        metrics.errors_by_reason.get_or_create(&[("reason", reason)]).inc();
+        let Some(known) = self.known.get_mut(&stream) else { return };
+        let delay = retry_delay(known.failures);
+        known.failures += 1;
+        self.queue.schedule(&stream, now + delay);
+    }
+
+    fn handle_report(&mut self, stream: &StreamName, report: &Report, now: Timestamp) {
+        for watched in &report.corrections {
+            self.handle_watched(watched.clone(), now);
         }
-        let Some(known) = self.known.get_mut(&name) else { return };
-        let wrote = known.memory.written != memory.written;
-        known.memory = memory;
-        if wrote {
+        let Some(known) = self.known.get_mut(stream) else { return };
+        if known.memory.written != report.memory.written {
             known.echo_due_at = Some(now + ECHO_TIMEOUT);
         }
-        if complete && !known.complete {
+        known.memory = report.memory.clone();
+        if report.complete && !known.complete {
             known.complete = true;
             let took = now.duration_since(known.first_seen_at);
             self.context.metrics.pods_created_seconds.observe(took.as_secs_f64());
         }
-        match &failure {
-            None => known.failures = 0,
-            Some(failure) => {
-                tracing::warn!(stream = %name, error = %Chain(failure), "reconciling");
-                self.context.metrics.errors_by_reason.get_or_create(&[("reason", failure.reason())]).inc();
-                let delay = retry_delay(known.failures);
-                known.failures += 1;
-                self.queue.schedule(&name, now + delay);
-            }
+        if report.failure.is_none() {
+            known.failures = 0;
         }
-        if let Some(at) = again_at {
-            self.queue.schedule(&name, at);
+        if let Some(at) = report.again_at {
+            self.queue.schedule(stream, at);
         }
+    }
+
+    /// What is to be probed otherwise than before.
+    pub fn next_target(&mut self) -> Option<Target> {
+        self.targets.pop_front()
+    }
+
+    /// How many streams there are, and how many of them are due.
+    pub fn measure(&self, now: Timestamp) {
+        let metrics = &self.context.metrics;
+        metrics.streams.set(i64::try_from(self.stores.streams.iter().count()).unwrap_or(i64::MAX));
+        metrics.queue_depth.set(i64::try_from(self.queue.depth(now)).unwrap_or(i64::MAX));
     }
 
     /// Does all that is due by `now`, and what follows from it without waiting. For tests that bring their own time.
@@ -201,7 +237,7 @@ impl Operator {
             if self.jobs.is_empty() {
                 return;
             }
-            let finished = self.next_report().await;
+            let finished = self.next_finished().await;
             self.handle_finished(finished, now);
         }
     }
@@ -235,15 +271,15 @@ impl Operator {
     /// `None`: nothing to do for now.
     fn prepare(&mut self, name: &StreamName, now: Timestamp) -> Option<Job> {
         let Some(stream) = self.stores.streams.first_of(name).cloned() else {
-            self.known.remove(name);
-            self.ports.release(name, now);
-            self.scaler.forget(name, now);
-            if let Some(reports) = &self.reports {
-                reports.forget(name);
-            }
+            self.forget(name, now);
             return None;
         };
-        let known = self.known.entry(name.clone()).or_insert_with(|| Known::new(now));
+        let uid = stream.metadata.uid.as_deref().unwrap_or_default();
+        if self.known.get(name).is_some_and(|known| known.uid != uid) {
+            // An earlier stream of this name.
+            self.known.remove(name);
+        }
+        let known = self.known.entry(name.clone()).or_insert_with(|| Known::new(uid, now));
         if let Some(due_at) = known.echo_due_at {
             let echoed = known.memory.written.iter().all(|(kind, version)| self.stores.progress(*kind) >= *version);
             if !echoed && now < due_at {
@@ -253,21 +289,81 @@ impl Operator {
             known.echo_due_at = None;
         }
         let observed = self.observe(name, &stream, now);
+        self.aim(name, &observed);
         for other in self.scaler.take_triggered() {
             self.queue.schedule(&other, now);
         }
         Some(Job { name: name.clone(), stream, observed, now })
     }
+
+    /// The stream is gone.
+    fn forget(&mut self, name: &StreamName, now: Timestamp) {
+        if let Some(known) = self.known.remove(name) {
+            self.targets.extend(known.target.map(|(pod_uid, _)| Target {
+                stream: name.clone(),
+                pod_uid,
+                addresses: Vec::new(),
+            }));
+        }
+        self.ports.release(name, now);
+        self.scaler.forget(name, now);
+        if let Some(reports) = &self.reports {
+            reports.forget(name);
+        }
+    }
+
+    /// Has the addresses of the media-node's pod probed, once it was told them.
+    fn aim(&mut self, name: &StreamName, observed: &Observed) {
+        let pod = observed.media_node().filter(|pod| pod.is_alive() && pod.containers_ready);
+        let target = pod.map(|pod| (pod.meta.uid.clone(), pod.advertised.clone()));
+        let Some(known) = self.known.get_mut(name).filter(|known| known.target != target) else { return };
+        if let Some((pod_uid, _)) = known.target.take() {
+            self.targets.push_back(Target { stream: name.clone(), pod_uid, addresses: Vec::new() });
+        }
+        if let Some((pod_uid, advertised)) = &target {
+            let addresses = parse_annotation(advertised);
+            self.targets.push_back(Target { stream: name.clone(), pod_uid: pod_uid.clone(), addresses });
+        }
+        known.target = target;
+    }
 }
 
 /// What came of a reconciliation; to be handed to [`Operator::handle_finished`].
-pub struct Finished(Report);
+#[derive(Debug)]
+pub struct Finished(StreamName, Result<Report, Broken>);
+
+/// A reconciliation that did not come to its end. What it did is seen by the watches.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("it took longer than {} s", JOB_TIMEOUT.as_secs())]
+    TimedOut,
+    #[error("it panicked: {0}")]
+    Panicked(#[from] tokio::task::JoinError),
+}
+
+/// One stream that goes wrong harms no other.
+async fn run_job(context: Arc<Context>, job: Job) -> Finished {
+    let stream = job.name.clone();
+    context.metrics.reconciles.inc();
+    let began = Instant::now();
+    let metrics = context.metrics.clone();
+    let task = tokio::spawn(async move { tokio::time::timeout(JOB_TIMEOUT, reconcile(&context, job)).await });
+    let report = match task.await {
+        Ok(Ok(report)) => Ok(report),
+        Ok(Err(_)) => Err(Broken::TimedOut),
+        Err(error) => Err(Broken::Panicked(error)),
+    };
+    metrics.reconcile_seconds.observe(began.elapsed().as_secs_f64());
+    Finished(stream, report)
+}
 
 impl Known {
-    fn new(now: Timestamp) -> Self {
+    fn new(uid: &str, now: Timestamp) -> Self {
         Self {
+            uid: uid.to_owned(),
             memory: Memory::default(),
             probed: None,
+            target: None,
             first_seen_at: now,
             complete: false,
             failures: 0,
@@ -276,7 +372,7 @@ impl Known {
     }
 }
 
-/// With a bit of the time, so that many that failed together do not come again together.
+/// Each failure waits twice as long as the one before.
 fn retry_delay(failures: u32) -> SignedDuration {
     (FIRST_RETRY * (1 << failures.min(10))).min(LONGEST_RETRY)
 }

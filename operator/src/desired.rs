@@ -16,9 +16,12 @@ use std::collections::BTreeMap;
 
 use crds::{EnhancementMode, LiveStream, OnNoEnhancerAccelerator, OnNoTrainerAccelerator};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::{
-    core::v1::{Pod, Service},
-    networking::v1::Ingress,
+use k8s_openapi::{
+    api::{
+        core::v1::{Pod, Service},
+        networking::v1::Ingress,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use proto::StreamName;
 
@@ -26,6 +29,7 @@ use crate::{
     names::{PodName, Role},
     observe::Observed,
     options::Options,
+    stores::Kind,
 };
 pub(crate) use accelerators::Placement;
 pub(crate) use accelerators::waiting_since;
@@ -44,6 +48,19 @@ pub(crate) struct Desired {
     pub again_at: Option<Timestamp>,
     /// Without an accelerator free, no enhancer is tried before this.
     pub accelerator_due_at: Option<Timestamp>,
+}
+
+impl Desired {
+    /// Whether an object that is no pod is to exist.
+    pub(crate) fn has(&self, (kind, object): &(Kind, String), stream: &StreamName) -> bool {
+        let named = |metadata: &ObjectMeta| metadata.name.as_ref() == Some(object);
+        match kind {
+            Kind::Service => self.services.iter().any(|service| named(&service.metadata)),
+            Kind::Ingress => self.ingress.as_ref().is_some_and(|ingress| named(&ingress.metadata)),
+            Kind::Secret => *object == crds::children::secret_name(stream.name()),
+            Kind::Stream | Kind::Pod => false,
+        }
+    }
 }
 
 /// Whether there is to be an enhancer, and why not.

@@ -1,12 +1,21 @@
 //! The operator.
 
-use clap::{Args, Command, FromArgMatches};
+use std::path::PathBuf;
+
+use clap::{Arg, Args, Command, FromArgMatches, value_parser};
 use operator::Options;
 use telemetry::Shutdown;
 
 fn main() -> anyhow::Result<()> {
+    let file = Arg::new("record").value_name("FILE").required(true).value_parser(value_parser!(PathBuf));
+    let replay =
+        Command::new("replay").about("Decide again from the record of a ScaledUp or ScaledDown event").arg(file);
     let command = Command::new("operator").about("Reconciles LiveStreams").version(env!("CARGO_PKG_VERSION"));
-    let options = Options::from_arg_matches(&Options::augment_args(command).get_matches())?;
+    let matches = Options::augment_args(command).subcommand(replay).subcommand_negates_reqs(true).get_matches();
+    if let Some(file) = matches.subcommand_matches("replay").and_then(|replay| replay.get_one::<PathBuf>("record")) {
+        return operator::replay(file);
+    }
+    let options = Options::from_arg_matches(&matches)?;
     telemetry::init_logs("operator");
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()

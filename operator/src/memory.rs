@@ -17,7 +17,7 @@ pub(crate) struct Memory {
     /// Pods that ended or were refused, and when they may be made again.
     pub setbacks: BTreeMap<PodName, Setback>,
     /// Why an object that is no pod could not be made, by its name.
-    pub refused: BTreeMap<String, Setback>,
+    pub refused: BTreeMap<(Kind, String), Setback>,
     /// A Secret that the spec names and the media-node waits for, and what is wrong with it.
     pub secret_missing: Option<String>,
     /// Without an accelerator free, no enhancer is tried before this.
@@ -71,15 +71,15 @@ impl Memory {
     }
 
     /// One more refusal of an object that is no pod.
-    pub(crate) fn refuse(&mut self, name: String, why: Refusal, now: Timestamp) {
-        let times = self.refused.get(&name).map_or(0, |setback| setback.times) + 1;
-        self.refused.insert(name, Setback { times, retry_at: now + delay(times), why });
+    pub(crate) fn refuse(&mut self, object: (Kind, String), why: Refusal, now: Timestamp) {
+        let times = self.refused.get(&object).map_or(0, |setback| setback.times) + 1;
+        self.refused.insert(object, Setback { times, retry_at: now + delay(times), why });
     }
 
-    /// When `name` may be written again; `None`: at once.
+    /// When an object may be written again; `None`: at once.
     #[must_use]
-    pub(crate) fn refused_until(&self, name: &str, now: Timestamp) -> Option<Timestamp> {
-        self.refused.get(name).map(|setback| setback.retry_at).filter(|at| *at > now)
+    pub(crate) fn refused_until(&self, object: &(Kind, String), now: Timestamp) -> Option<Timestamp> {
+        self.refused.get(object).map(|setback| setback.retry_at).filter(|at| *at > now)
     }
 
     /// Something waits for a later try.

@@ -19,6 +19,7 @@ use crate::{
     changes::changes,
     context::Context,
     desired::{Earliest, desired},
+    events,
     memory::Memory,
     names::FIELD_MANAGER,
     observe::Observed,
@@ -39,7 +40,6 @@ pub(crate) struct Job {
 /// What came of it.
 #[derive(Debug)]
 pub(crate) struct Report {
-    pub(crate) name: StreamName,
     pub(crate) memory: Memory,
     /// What was found instead of what the watches had shown.
     pub(crate) corrections: Vec<Watched>,
@@ -52,16 +52,16 @@ pub(crate) struct Report {
 pub(crate) async fn reconcile(context: &Context, job: Job) -> Report {
     let Job { name, stream, mut observed, now } = job;
     let desired = desired(&stream, &name, &observed, &context.options, now);
-    let changes = changes(&stream, &observed, &desired, now);
+    let changes = changes(&stream, &name, &observed, &desired, now);
     let mut again_at = Earliest(changes.again_at);
     let waiting = changes.waiting;
     let creates_all = desired.pods.keys().all(|pod| observed.pods.contains_key(pod) || changes.creates(*pod));
 
     observed.memory.accelerator_due_at = desired.accelerator_due_at;
-    for pod in &changes.forgiven {
-        observed.memory.setbacks.remove(pod);
-    }
-    let outcome = apply(context, &stream, &name, changes).await;
+    observed.memory.setbacks.retain(|pod, _| desired.pods.contains_key(pod) && !changes.forgiven.contains(pod));
+    observed.memory.refused.retain(|object, _| desired.has(object, &name));
+    let announcements = events::of_changes(&changes);
+    let outcome = apply(context, &stream, &name, changes, now).await;
     let complete = creates_all && outcome.failure.is_none() && outcome.setbacks.is_empty();
     if let Some(event) = observed.scaling.as_ref().and_then(|scaling| scaling.event.as_ref()) {
         context.events.scaled(&stream, event).await;
@@ -70,6 +70,12 @@ pub(crate) async fn reconcile(context: &Context, job: Job) -> Report {
     let (corrections, mut failure) = remember(&mut observed.memory, outcome, &mut again_at, now);
     observed.memory.secret_missing = secrets::missing(context, &stream, &name, &observed, &mut again_at, now).await;
 
+    if failure.is_none() {
+        match deletion::next(context, &stream, &name, &observed, &mut again_at, now).await {
+            Ok(version) => observed.memory.written.extend(version.map(|version| (Kind::Stream, version))),
+            Err(error) => failure = Some(error),
+        }
+    }
     let waiting = waiting || observed.memory.holds_anything(now);
     let said = failure.as_ref().map(describe);
     let situation = Situation {
@@ -83,7 +89,9 @@ pub(crate) async fn reconcile(context: &Context, job: Job) -> Report {
     };
     let answer = status(situation);
     again_at.add(answer.again_at);
+    context.events.announce(&stream, announcements).await;
     if stream.status.as_ref() != Some(&answer.status) {
+        context.events.announce(&stream, events::of_statuses(stream.status.as_ref(), &answer.status)).await;
         match patch_status(context, &stream, &name, &answer.status).await {
             Ok(version) => {
                 observed.memory.written.extend(version.map(|version| (Kind::Stream, version)));
@@ -94,13 +102,7 @@ pub(crate) async fn reconcile(context: &Context, job: Job) -> Report {
             Err(error) => failure = Some(error),
         }
     }
-    if failure.is_none() {
-        match deletion::next(context, &stream, &name, &observed, &mut again_at, now).await {
-            Ok(version) => observed.memory.written.extend(version.map(|version| (Kind::Stream, version))),
-            Err(error) => failure = Some(error),
-        }
-    }
-    Report { name, memory: observed.memory, corrections, again_at: again_at.0, failure, complete }
+    Report { memory: observed.memory, corrections, again_at: again_at.0, failure, complete }
 }
 
 fn remember(
@@ -116,13 +118,13 @@ fn remember(
         memory.set_back(pod, why, now);
         again_at.add(memory.held_until(pod, now));
     }
-    for (name, refusal) in outcome.refused {
+    for (object, refusal) in outcome.refused {
         match refusal {
             Some(refusal) => {
-                memory.refuse(name.clone(), refusal, now);
-                again_at.add(memory.refused_until(&name, now));
+                memory.refuse(object.clone(), refusal, now);
+                again_at.add(memory.refused_until(&object, now));
             }
-            None => drop(memory.refused.remove(&name)),
+            None => drop(memory.refused.remove(&object)),
         }
     }
     (outcome.corrections, outcome.failure)

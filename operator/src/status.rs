@@ -50,7 +50,7 @@ pub(crate) fn status(situation: Situation<'_>) -> Answer {
         enhancer: Some(EnhancerStatus { ready: observed.pods_of(Role::Enhancer).any(|(_, pod)| pod.ready) }),
         ..LiveStreamStatus::default()
     };
-    for condition in conditions::conditions(situation, &Time(now)) {
+    for condition in conditions::conditions(situation, &seconds(now)) {
         status.set_condition(condition);
     }
     let mut again_at = None;
@@ -98,6 +98,11 @@ fn endpoints(stream: &LiveStream, name: &StreamName, observed: &Observed) -> Opt
         SignallingExposure::ClusterIP => format!("http://{}.{}.svc", name.name(), name.namespace()),
     };
     Some(Endpoints { whip: format!("{base}/whip"), whep: format!("{base}/whep"), page: format!("{base}/") })
+}
+
+/// As the API server writes times.
+fn seconds(now: Timestamp) -> Time {
+    Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
 }
 
 /// Every node serves a node port; the one that media come to does for sure.

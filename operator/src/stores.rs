@@ -1,7 +1,7 @@
 //! What the watches have shown, by stream. One task owns it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -10,7 +10,7 @@ use k8s_openapi::api::{
     core::v1::{Node, Pod, Service},
     networking::v1::Ingress,
 };
-use kube::{Resource, ResourceExt, runtime::watcher::Event};
+use kube::{Resource, ResourceExt, core::DeserializeGuard, runtime::watcher::Event};
 use proto::StreamName;
 
 use crate::nodes::{self, NodeView, Nodes};
@@ -63,6 +63,14 @@ pub(crate) struct Store<T> {
     listed: Option<BTreeSet<(StreamName, Box<str>)>>,
     complete: bool,
     progress: u64,
+    buried: Buried,
+}
+
+/// UIDs of what was last deleted, with the version it was deleted at: what is older and comes later is no longer true.
+#[derive(Debug, Default)]
+struct Buried {
+    versions: HashMap<String, u64>,
+    order: VecDeque<String>,
 }
 
 pub(crate) trait Stored {
@@ -93,8 +101,12 @@ impl Watched {
         map(event, nodes::view).map(Self::Node)
     }
 
-    pub fn stream(event: Event<LiveStream>) -> Option<Self> {
-        map(event, |mut stream| {
+    /// A stream that these types cannot read is left as it was: the operator is older than its definition.
+    pub fn stream(event: Event<DeserializeGuard<LiveStream>>) -> Option<Self> {
+        map(event, |stream| {
+            let name = stream.name_any();
+            let mut stream =
+                stream.0.inspect_err(|error| tracing::error!(name, %error, "left out a LiveStream")).ok()?;
             stream.managed_fields_mut().clear();
             Some((stream.stream_name().ok()?, stream))
         })
@@ -149,7 +161,7 @@ impl Stores {
 
 impl<T> Default for Store<T> {
     fn default() -> Self {
-        Self { objects: BTreeMap::new(), listed: None, complete: false, progress: 0 }
+        Self { objects: BTreeMap::new(), listed: None, complete: false, progress: 0, buried: Buried::default() }
     }
 }
 
@@ -201,7 +213,8 @@ impl<T: Stored> Store<T> {
     fn insert(&mut self, stream: StreamName, object: T) -> Option<StreamName> {
         self.progress = self.progress.max(object.version());
         let key = (stream, object.name().into());
-        if self.objects.get(&key).is_some_and(|known| known.version() >= object.version()) {
+        let is_old = self.objects.get(&key).is_some_and(|known| known.version() >= object.version());
+        if is_old || self.buried.knows_better(object.uid(), object.version()) {
             return None;
         }
         self.objects.insert(key.clone(), Arc::new(object));
@@ -210,6 +223,7 @@ impl<T: Stored> Store<T> {
 
     fn forget(&mut self, stream: StreamName, name: &str, uid: &str) -> Option<StreamName> {
         let key = (stream, Box::from(name));
+        self.buried.bury(uid, u64::MAX);
         self.objects.get(&key).filter(|known| known.uid() == uid)?;
         self.objects.remove(&key).map(|_| key.0)
     }
@@ -217,12 +231,34 @@ impl<T: Stored> Store<T> {
     /// The deletion of an older object of this name changes nothing.
     fn remove(&mut self, stream: StreamName, object: &T) -> Option<StreamName> {
         self.progress = self.progress.max(object.version());
+        self.buried.bury(object.uid(), object.version());
         let key = (stream, object.name().into());
         let known = self.objects.get(&key)?;
         if known.uid() != object.uid() && known.version() > object.version() {
             return None;
         }
         self.objects.remove(&key).map(|_| key.0)
+    }
+}
+
+impl Buried {
+    const MOST: usize = 4096;
+
+    fn bury(&mut self, uid: &str, version: u64) {
+        if self.versions.insert(uid.to_owned(), version).is_some() {
+            return;
+        }
+        self.order.push_back(uid.to_owned());
+        if self.order.len() > Self::MOST
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.versions.remove(&oldest);
+        }
+    }
+
+    /// One that has merely lost its labels is shown as deleted, too; it comes back with the same version or a newer one.
+    fn knows_better(&self, uid: &str, version: u64) -> bool {
+        self.versions.get(uid).is_some_and(|buried| version < *buried)
     }
 }
 
@@ -287,4 +323,62 @@ fn map<A, B>(event: Event<A>, view: impl FnOnce(A) -> Option<B>) -> Option<Event
         Event::InitApply(object) => Event::InitApply(view(object)?),
         Event::Delete(object) => Event::Delete(view(object)?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::{PodName, Role};
+
+    const POD: PodName = PodName { role: Role::MediaNode, ordinal: 0, stand_in: false };
+
+    fn stream() -> StreamName {
+        StreamName::new("games", "game").unwrap()
+    }
+
+    fn pod(uid: &str, version: u64) -> (StreamName, PodView) {
+        let mut pod = PodView::for_tests(POD);
+        (pod.meta.uid, pod.meta.version) = (uid.to_owned(), version);
+        (stream(), pod)
+    }
+
+    /// UID and version of the pod, after these events.
+    fn after(events: Vec<Event<(StreamName, PodView)>>) -> Option<(String, u64)> {
+        let mut store = Store::default();
+        for event in events {
+            store.handle(event);
+        }
+        store.first_of(&stream()).map(|pod| (pod.meta.uid.clone(), pod.meta.version))
+    }
+
+    #[test]
+    fn the_newest_is_kept_whatever_comes_later() {
+        let known = |uid: &str, version| Some((uid.to_owned(), version));
+        let (apply, delete) =
+            (|uid, version| Event::Apply(pod(uid, version)), |uid, version| Event::Delete(pod(uid, version)));
+        assert_eq!(after(vec![apply("a", 1), apply("a", 3), apply("a", 2)]), known("a", 3));
+        assert_eq!(after(vec![apply("a", 1), delete("a", 2)]), None);
+        assert_eq!(after(vec![apply("a", 1), delete("a", 3), apply("a", 2)]), None, "an answer that was late");
+        assert_eq!(after(vec![apply("a", 1), delete("a", 2), apply("a", 2)]), known("a", 2), "it had lost its labels");
+        assert_eq!(after(vec![apply("a", 1), apply("b", 5), delete("a", 4)]), known("b", 5), "another one of its name");
+    }
+
+    #[test]
+    fn a_list_shows_what_the_watch_kept_to_itself() {
+        let mut store = Store::default();
+        store.handle(Event::Apply(pod("a", 1)));
+        store.handle(Event::Init);
+        assert_eq!(store.handle(Event::InitDone), [stream()]);
+        store.handle(Event::Apply(pod("a", 1)));
+        assert!(store.first_of(&stream()).is_some(), "a list may be older than what comes after it");
+    }
+
+    #[test]
+    fn one_that_was_looked_for_in_vain_is_gone() {
+        let mut store = Store::default();
+        store.handle(Event::Apply(pod("a", 1)));
+        assert_eq!(store.forget(stream(), &POD.of("game"), "another"), None);
+        assert_eq!(store.forget(stream(), &POD.of("game"), "a"), Some(stream()));
+        assert_eq!(store.handle(Event::Apply(pod("a", 9))), []);
+    }
 }

@@ -1,16 +1,16 @@
 //! Watches of everything of ours, for ever; what they show goes into one channel.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, pin::pin, time::Duration};
 
 use crds::LiveStream;
-use futures::{StreamExt, pin_mut};
+use futures::StreamExt;
 use k8s_openapi::api::{
     core::v1::{Node, Pod, Secret, Service},
     networking::v1::Ingress,
 };
 use kube::{
     Api, Client, Resource,
-    core::PartialObjectMeta,
+    core::{DeserializeGuard, PartialObjectMeta},
     runtime::{
         WatchStreamExt,
         watcher::{self, Event},
@@ -22,6 +22,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use crate::{metrics::Metrics, names::CHILDREN, stores::Watched};
 
 const PAGE: u32 = 500;
+const LIST_AGAIN_AFTER: Duration = Duration::from_hours(1);
 
 /// Watches one namespace, or all.
 pub fn watch(client: &Client, namespace: Option<&str>, metrics: &Metrics, seen: &mpsc::Sender<Watched>) -> JoinSet<()> {
@@ -29,7 +30,7 @@ pub fn watch(client: &Client, namespace: Option<&str>, metrics: &Metrics, seen: 
     let mut watches = JoinSet::new();
     let streams = watcher::Config::default().page_size(PAGE);
     watches.spawn(forward(
-        api::<LiveStream>(client, namespace),
+        api::<DeserializeGuard<LiveStream>>(client, namespace),
         streams,
         Watched::stream,
         metrics.clone(),
@@ -80,20 +81,23 @@ async fn forward<K>(
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
     let kind = K::kind(&());
-    let events = watcher::watcher(api, config).default_backoff();
-    pin_mut!(events);
-    while let Some(event) = events.next().await {
-        let event = match event {
-            Ok(event) => event,
-            Err(error) => {
-                tracing::warn!(%kind, %error, "a watch broke off");
-                metrics.watch_restarts_by_kind.get_or_create(&[("kind", kind.to_string())]).inc();
-                continue;
+    loop {
+        let events = watcher::watcher(api.clone(), config.clone()).default_backoff();
+        // What a watch kept to itself, a list shows.
+        let mut events = pin!(events.take_until(tokio::time::sleep(LIST_AGAIN_AFTER)));
+        while let Some(event) = events.next().await {
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => {
+                    tracing::warn!(%kind, %error, "a watch broke off");
+                    metrics.watch_restarts_by_kind.get_or_create(&[("kind", kind.to_string())]).inc();
+                    continue;
+                }
+            };
+            let Some(watched) = show(event) else { continue };
+            if seen.send(watched).await.is_err() {
+                return;
             }
-        };
-        let Some(watched) = show(event) else { continue };
-        if seen.send(watched).await.is_err() {
-            return;
         }
     }
 }

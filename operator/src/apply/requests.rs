@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::{Failure, Shell, Show, refusal::refusal};
 use crate::{
-    changes::Known,
+    changes::{Known, MissingMetadata},
     desired::{INTERNAL_TOKEN_KEY, nats_key},
     memory::{Refusal, RefusalReason},
     names::{FIELD_MANAGER, Role},
@@ -114,33 +114,29 @@ impl Shell<'_> {
         }
     }
 
-    pub(super) async fn patch_metadata(
-        &self,
-        known: &Known,
-        labels: BTreeMap<String, String>,
-        annotations: BTreeMap<String, String>,
-    ) -> Result<Answer, Failure> {
-        let owner = crate::desired::owner(self.stream);
-        let metadata = json!({"metadata": {
+    pub(super) async fn patch_metadata(&self, known: &Known, missing: &MissingMetadata) -> Result<Answer, Failure> {
+        let mut metadata = json!({
             "uid": known.uid,
             "resourceVersion": known.version.to_string(),
-            "labels": labels,
-            "annotations": annotations,
-            "ownerReferences": [owner],
-        }});
+            "labels": missing.labels,
+            "annotations": missing.annotations,
+        });
+        if missing.owner {
+            metadata["ownerReferences"] = json!([crate::desired::owner(self.stream)]);
+        }
+        let metadata = json!({"metadata": metadata});
         let api = self.api::<Pod>();
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let patched = api.patch(&known.name, &params, &Patch::Merge(&metadata)).await;
         self.patched(&api, known, patched).await
     }
 
-    pub(super) async fn set_reachable(&self, known: &Known, reachable: bool) -> Result<Answer, Failure> {
-        let now = jiff::Timestamp::now();
+    pub(super) async fn set_reachable(&self, known: &Known) -> Result<Answer, Failure> {
         let condition = json!({"status": {"conditions": [{
             "type": crds::children::REACHABLE_GATE,
-            "status": if reachable { "True" } else { "False" },
-            "reason": if reachable { "ProbeAnswered" } else { "ProbeUnanswered" },
-            "lastTransitionTime": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            "status": "True",
+            "reason": "ProbeAnswered",
+            "lastTransitionTime": self.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         }]}, "metadata": {"uid": known.uid}});
         let api = self.api::<Pod>();
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };

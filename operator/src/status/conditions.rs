@@ -247,7 +247,7 @@ fn stalled(at: Situation<'_>, (ready, message): &Said<Ready>) -> Said<Stalled> {
 
 /// Services, Secret, Ingress.
 fn others_refused(at: Situation<'_>) -> Said<Stalled> {
-    let Some((name, setback)) = at.observed.memory.refused.first_key_value() else {
+    let Some(((_, name), setback)) = at.observed.memory.refused.first_key_value() else {
         return say(Stalled::Unobstructed, "");
     };
     let reason = match of_refusal(setback.why.reason) {

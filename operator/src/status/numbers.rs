@@ -14,11 +14,11 @@ pub(super) struct Numbers {
 /// What the media-node last reported stays when it is gone only as long as it runs.
 pub(super) fn numbers(observed: &Observed) -> Numbers {
     let Some(report) = &observed.report else { return Numbers::default() };
-    let gain = (report.live_version > 0).then_some(report.gain_millidecibels);
+    let gain = report.gain_known.then_some(report.gain_millidecibels);
     Numbers {
         viewers: Some(rounded(report.viewers)),
         gain: gain.map(|gain| format!("{:+.1} dB", f64::from(gain) / 1000.0)),
-        checkpoint: gain.map(|gain| CheckpointStatus {
+        checkpoint: gain.filter(|_| report.live_version > 0).map(|gain| CheckpointStatus {
             version: report.live_version,
             gain_millidecibels: (gain as f64 / 100.0).round() as i32 * 100,
         }),

@@ -2,9 +2,9 @@
 
 use std::fmt::Debug;
 
+use bus::Bus;
 use control_plane::{ControlPlane, FakeKubelet, User, wait_for};
 use crds::{ConditionType, LiveStream, LiveStreamSpec};
-use jiff::Timestamp;
 use k8s_openapi::{
     api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, RoleBinding},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -14,7 +14,7 @@ use kube::{
     api::{ListParams, Patch, PatchParams, PostParams},
 };
 use operator::{
-    Context, Credentials, Events, Images, Inputs, Metrics, Nats, Operator, Options, PodOptions, PullPolicy,
+    Context, Credentials, Driver, Events, Images, Metrics, Nats, Operator, Options, PodOptions, PullPolicy,
     autoscaling::Budget, client::client,
 };
 use serde::{Deserialize, de::DeserializeOwned};
@@ -37,7 +37,6 @@ pub(crate) struct Bed {
 /// An operator that serves one namespace.
 pub(crate) struct Running {
     pub(crate) metrics: Metrics,
-    pub(crate) health: Health,
     shutdown: Shutdown,
     task: JoinHandle<()>,
 }
@@ -82,6 +81,10 @@ impl Bed {
     }
 
     pub(crate) fn start(&self) -> Running {
+        self.start_with(None)
+    }
+
+    pub(crate) fn start_with(&self, bus: Option<Bus>) -> Running {
         let metrics = Metrics::default();
         let config = self.cluster.config_as(&User::service_account(&self.namespace, ACCOUNT));
         let client = client(config, &metrics, &tower::layer::util::Identity::new()).unwrap();
@@ -89,21 +92,20 @@ impl Bed {
             client: client.clone(),
             options: self.options.clone(),
             credentials: Credentials::default(),
-            bus: None,
+            bus,
             events: Events::new(client.clone()),
             metrics: metrics.clone(),
         };
         let (shutdown, health) = (Shutdown::default(), Health::default());
         let (seen, watched) = tokio::sync::mpsc::channel(64);
         let watches = operator::watch(&client, Some(&self.namespace), &metrics, &seen);
-        let mut operator = Operator::new(context);
-        operator.lead(Timestamp::now());
-        let (until, ready) = (shutdown.clone(), health.clone());
+        let operator = Operator::new(context);
+        let driver = Driver { operator, watched, probe: None, health, shutdown: shutdown.clone() };
         let task = tokio::spawn(async move {
             let _watches = watches;
-            operator::drive(operator, Inputs { watched, triggers: None }, &ready, until).await;
+            driver.run(None::<std::future::Pending<_>>).await;
         });
-        Running { metrics, health, shutdown, task }
+        Running { metrics, shutdown, task }
     }
 
     pub(crate) async fn create(&self, name: &str, spec: Value) -> LiveStream {
@@ -188,4 +190,9 @@ fn options(namespace: &str) -> Options {
         lease_name: "acuity-operator".to_owned(),
         lease_seconds: 15,
     }
+}
+
+/// Without reports nobody but the user says how many.
+pub(crate) fn one_trainer() -> Value {
+    json!({"training": {"replicas": 1, "autoscaling": {"mode": "Fixed"}}})
 }

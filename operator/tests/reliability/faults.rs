@@ -1,0 +1,1 @@
+//! One call goes wrong.

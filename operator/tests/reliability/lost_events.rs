@@ -1,0 +1,1 @@
+//! A watch keeps something to itself.

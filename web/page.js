@@ -51,7 +51,8 @@ function showStatus(status) {
   }
   show('bicubic-psnr', learning.bicubic_psnr_db, 2, ' dB');
   show('enhanced-psnr', learning.enhanced_psnr_db, 2, ' dB');
-  byId('version').textContent = learning.live_version === 0 ? 'none yet' : `${learning.live_version}${learning.withdrawn ? ' (withdrawn)' : ''}`;
+  const version = ['none yet', 'general weights'][learning.live_version] ?? learning.live_version;
+  byId('version').textContent = `${version}${learning.withdrawn ? ' (withdrawn)' : ''}`;
   show('accepted', learning.checkpoints_accepted);
   show('rejected', Object.values(learning.checkpoints_rejected_by_reason).reduce((sum, count) => sum + count, 0));
 

@@ -57,7 +57,7 @@ async fn publisher_and_viewer_come_back_after_the_media_node_was_killed() {
 #[tokio::test]
 async fn an_accepted_checkpoint_survives_every_kill() {
     let Stream { system, publisher: _publisher, .. } = stream().await;
-    let before = system.status_where(90, "a checkpoint is live", |status| status.learning.live_version > 0).await;
+    let before = system.status_where(90, "a checkpoint is live", |status| status.learning.live_version > 1).await;
     kill(&system, "nats-server").await;
     kill(&system, "media-node").await;
     let version = before.learning.live_version;

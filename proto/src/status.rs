@@ -51,9 +51,9 @@ pub struct FramesPerSecond {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LearningStatus {
-    /// 0: none yet, exact bicubic.
+    /// 0: none yet, exact bicubic; 1: the general weights.
     pub live_version: u64,
-    /// The live guard took the live version back: exact bicubic for now.
+    /// The live guard took the live version back, and nothing else is better: exact bicubic for now.
     pub withdrawn: bool,
     /// Over the RANDOM patches of the last 60 s; absent before the first.
     pub gain_db: Option<f64>,

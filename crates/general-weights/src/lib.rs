@@ -46,7 +46,11 @@ pub fn load(file: Option<&Path>, network: Network) -> Result<Option<Arc<Weights>
 }
 
 /// Of the default shape at each scale, as `acuity pretrain` wrote them.
-const SHIPPED: [(usize, &[u8]); 0] = [];
+const SHIPPED: [(usize, &[u8]); 3] = [
+    (2, include_bytes!("../weights/16x5-x2.safetensors")),
+    (3, include_bytes!("../weights/16x5-x3.safetensors")),
+    (4, include_bytes!("../weights/16x5-x4.safetensors")),
+];
 
 /// The weights this build comes with for `network`; `None`: there are none of this shape, exact bicubic it is.
 #[must_use]

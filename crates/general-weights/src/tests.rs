@@ -24,3 +24,17 @@ fn other_shapes_have_none() {
     assert_eq!(shipped(SMALL), None);
     assert_eq!(load(None, SMALL).unwrap(), None);
 }
+
+#[test]
+fn what_is_shipped_can_be_read_and_its_card_says_that_it_helps() {
+    let cards = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights");
+    for scale in 2..=4 {
+        let network = Network { scale, ..Network::DEFAULT_X2 };
+        let weights = shipped(network).expect("every scale has weights");
+        assert_eq!(weights.network, network);
+        let card = fs::read_to_string(cards.join(format!("16x5-x{scale}.json"))).unwrap();
+        let card: Card = serde_json::from_str(&card).unwrap();
+        assert!(card.training.held_out.gain_db() > 0.2, "{:?}", card.training.held_out);
+        assert!(card.command.contains(&format!("--scale {scale}")) && !card.command.contains('/'), "{}", card.command);
+    }
+}

@@ -41,6 +41,8 @@ pub struct PretrainFiles {
 }
 
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+/// Measuring takes no more than one part in so many of the time, however slow the machine is.
+const PROGRESS_SHARE: u32 = 20;
 /// Held-out pairs of each coding that a progress line is measured on.
 const PROGRESS_PAIRS: usize = 12;
 
@@ -91,7 +93,7 @@ impl Run<'_> {
     fn train(&mut self) -> anyhow::Result<()> {
         let (tiles, loss) = (TileShape::new(self.learner.network()), loss_of(self.settings.loss));
         let mut random = StdRng::seed_from_u64(self.settings.seed);
-        let (mut said, mut losses) = (self.started, Vec::new());
+        let (mut say_at, mut losses) = (self.started + PROGRESS_INTERVAL, Vec::new());
         loop {
             let done = self.done();
             if done >= 1.0 {
@@ -105,8 +107,8 @@ impl Run<'_> {
                 losses.last().is_some_and(|loss| loss.is_finite()),
                 "the loss is not finite: use a lower --learning-rate"
             );
-            if said.elapsed() >= PROGRESS_INTERVAL {
-                said = Instant::now();
+            if Instant::now() >= say_at {
+                let measuring = Instant::now();
                 let loss = losses.iter().sum::<f64>() / losses.len() as f64;
                 losses.clear();
                 say(&Said::Progress(Progress {
@@ -115,6 +117,7 @@ impl Run<'_> {
                     loss,
                     gain_db: self.sample_gain_db(),
                 }))?;
+                say_at = Instant::now() + PROGRESS_INTERVAL.max(PROGRESS_SHARE * measuring.elapsed());
             }
         }
     }

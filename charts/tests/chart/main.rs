@@ -4,5 +4,6 @@ mod contents;
 mod helm;
 mod life_cycle;
 mod monitoring;
+mod nats;
 mod rendering;
 mod schema;

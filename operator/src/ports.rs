@@ -50,7 +50,7 @@ impl HostPorts {
         let own = self.resting.iter().find(|(_, (owner, _))| owner == stream).map(|(port, _)| *port);
         let free = own
             .filter(|port| self.is_free(*port))
-            .or_else(|| self.from_own_place(stream).find(|port| self.is_free_for_anyone(*port)));
+            .or_else(|| self.starting_at_own_place(stream).find(|port| self.is_free_for_anyone(*port)));
         let port = free.or_else(|| self.least_held(stream))?;
         self.hold(stream, port);
         Some(port)
@@ -89,7 +89,7 @@ impl HostPorts {
     }
 
     /// The whole range, from a place that the stream's name chooses.
-    fn from_own_place(&self, stream: &StreamName) -> impl Iterator<Item = u16> + use<> {
+    fn starting_at_own_place(&self, stream: &StreamName) -> impl Iterator<Item = u16> + use<> {
         let (first, last) = (*self.range.start(), *self.range.end());
         let length = u64::from(last.saturating_sub(first)) + 1;
         let mut hasher = DefaultHasher::new();
@@ -99,7 +99,7 @@ impl HostPorts {
     }
 
     fn least_held(&self, stream: &StreamName) -> Option<u16> {
-        let held = self.from_own_place(stream).filter(|port| self.holders.contains_key(port));
+        let held = self.starting_at_own_place(stream).filter(|port| self.holders.contains_key(port));
         held.min_by_key(|port| self.holders[port].len())
     }
 }

@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(net.found.iter().map(|(_, reachable)| *reachable).collect::<Vec<_>>(), [true, false]);
         net.answering.push(address);
         net.run(seconds(40));
-        assert_eq!(net.found.last().unwrap().1, true);
+        assert!(net.found.last().unwrap().1);
     }
 
     #[test]

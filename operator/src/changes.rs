@@ -15,7 +15,7 @@ use crate::{
     apply::subject,
     desired::{Desired, Earliest},
     memory::FORGIVEN_AFTER,
-    names::PodName,
+    names::{PodName, TEMPLATE_HASH},
     observe::Observed,
     views::{AskedIngress, AskedService, Meta, PodView},
 };
@@ -128,7 +128,7 @@ pub(crate) fn changes(
         return plan.changes;
     }
     for (name, pod) in desired.pods.iter().filter(|(name, _)| !observed.pods.contains_key(name)) {
-        match observed.memory.held_until(*name, now) {
+        match observed.memory.held_until(*name, hash_of(pod), now) {
             None => plan.changes.pods.push(Change::CreatePod(*name, Box::new(pod.clone()))),
             Some(at) => plan.wait_until(Some(at)),
         }
@@ -139,6 +139,10 @@ pub(crate) fn changes(
     plan.hold_back_refused(name, observed);
     plan.changes.again_at = plan.again_at.0;
     plan.changes
+}
+
+pub(crate) fn hash_of(pod: &Pod) -> &str {
+    pod.annotations().get(TEMPLATE_HASH).map_or("", String::as_str)
 }
 
 struct Plan<'a> {
@@ -165,8 +169,9 @@ impl Plan<'_> {
             return self.changes.pods.push(delete(Removal::Ended(why.clone())));
         }
         let image = wanted.spec.as_ref().and_then(|spec| spec.containers.first()?.image.as_deref());
-        let hash = wanted.annotations().get(crate::names::TEMPLATE_HASH);
-        if hash != Some(&pod.template_hash) && !pod.template_hash.is_empty() || image != Some(&pod.image) {
+        // One whose annotation somebody removed gets it back.
+        let is_other = hash_of(wanted) != pod.template_hash && !pod.template_hash.is_empty();
+        if is_other || image != Some(&pod.image) {
             return self.changes.pods.push(delete(Removal::Outdated));
         }
         self.restore_metadata(name, pod, wanted, observed);

@@ -20,6 +20,7 @@ use proto::StreamName;
 
 use crate::{
     addresses::parse_annotation,
+    apply::Failure,
     autoscaling::Scaler,
     context::Context,
     memory::Memory,
@@ -182,8 +183,7 @@ impl Operator {
         let metrics = self.context.metrics.clone();
         let (failure, reason) = match report {
             Ok(report) => {
-                self.handle_report(&stream, &report, now);
-                let Some(failure) = report.failure else { return };
+                let Some(failure) = self.handle_report(&stream, report, now) else { return };
                 (Chain(&failure).to_string(), failure.reason())
             }
             Err(broken) => (broken.to_string(), "Broken".to_owned()),
@@ -196,15 +196,15 @@ impl Operator {
         self.queue.schedule(&stream, now + delay);
     }
 
-    fn handle_report(&mut self, stream: &StreamName, report: &Report, now: Timestamp) {
-        for watched in &report.corrections {
-            self.handle_watched(watched.clone(), now);
+    fn handle_report(&mut self, stream: &StreamName, report: Report, now: Timestamp) -> Option<Failure> {
+        for watched in report.corrections {
+            self.handle_watched(watched, now);
         }
-        let Some(known) = self.known.get_mut(stream) else { return };
+        let known = self.known.get_mut(stream)?;
         if known.memory.written != report.memory.written {
             known.echo_due_at = Some(now + ECHO_TIMEOUT);
         }
-        known.memory = report.memory.clone();
+        known.memory = report.memory;
         if report.complete && !known.complete {
             known.complete = true;
             let took = now.duration_since(known.first_seen_at);
@@ -216,6 +216,7 @@ impl Operator {
         if let Some(at) = report.again_at {
             self.queue.schedule(stream, at);
         }
+        report.failure
     }
 
     /// What is to be probed otherwise than before.
@@ -293,7 +294,8 @@ impl Operator {
         for other in self.scaler.take_triggered() {
             self.queue.schedule(&other, now);
         }
-        Some(Job { name: name.clone(), stream, observed, now })
+        let pods_only = self.queue.is_longer_than(self.context.options.concurrency, now);
+        Some(Job { name: name.clone(), stream, observed, pods_only, now })
     }
 
     /// The stream is gone.

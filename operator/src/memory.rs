@@ -31,6 +31,8 @@ pub(crate) struct Memory {
 /// A pod did not come about, or did not last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Setback {
+    /// What was refused or ended, where it is a pod: another template is tried at once.
+    pub(crate) template_hash: String,
     pub times: u32,
     pub retry_at: Timestamp,
     pub why: Refusal,
@@ -59,21 +61,24 @@ pub(crate) enum RefusalReason {
 
 impl Memory {
     /// One more setback of `name`: each waits twice as long as the one before.
-    pub(crate) fn set_back(&mut self, name: PodName, why: Refusal, now: Timestamp) {
-        let times = self.setbacks.get(&name).map_or(0, |setback| setback.times) + 1;
-        self.setbacks.insert(name, Setback { times, retry_at: now + delay(times), why });
+    pub(crate) fn set_back(&mut self, name: PodName, template_hash: &str, why: Refusal, now: Timestamp) {
+        let before = self.setbacks.get(&name).filter(|setback| setback.template_hash == template_hash);
+        let times = before.map_or(0, |setback| setback.times) + 1;
+        let template_hash = template_hash.to_owned();
+        self.setbacks.insert(name, Setback { template_hash, times, retry_at: now + delay(times), why });
     }
 
-    /// When `name` may be made; `None`: at once.
+    /// When `name` may be made from that template; `None`: at once.
     #[must_use]
-    pub(crate) fn held_until(&self, name: PodName, now: Timestamp) -> Option<Timestamp> {
-        self.setbacks.get(&name).map(|setback| setback.retry_at).filter(|at| *at > now)
+    pub(crate) fn held_until(&self, name: PodName, template_hash: &str, now: Timestamp) -> Option<Timestamp> {
+        let setback = self.setbacks.get(&name).filter(|setback| setback.template_hash == template_hash);
+        setback.map(|setback| setback.retry_at).filter(|at| *at > now)
     }
 
     /// One more refusal of an object that is no pod.
     pub(crate) fn refuse(&mut self, object: (Kind, String), why: Refusal, now: Timestamp) {
         let times = self.refused.get(&object).map_or(0, |setback| setback.times) + 1;
-        self.refused.insert(object, Setback { times, retry_at: now + delay(times), why });
+        self.refused.insert(object, Setback { template_hash: String::new(), times, retry_at: now + delay(times), why });
     }
 
     /// When an object may be written again; `None`: at once.
@@ -108,10 +113,11 @@ mod tests {
         let why = Refusal { reason: RefusalReason::Lost, message: String::new() };
         let mut delays = Vec::new();
         for _ in 0..11 {
-            memory.set_back(pod, why.clone(), Timestamp::UNIX_EPOCH);
-            delays.push(memory.held_until(pod, Timestamp::UNIX_EPOCH).unwrap().as_second());
+            memory.set_back(pod, "a", why.clone(), Timestamp::UNIX_EPOCH);
+            delays.push(memory.held_until(pod, "a", Timestamp::UNIX_EPOCH).unwrap().as_second());
         }
         assert_eq!(delays, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
-        assert_eq!(memory.held_until(pod, Timestamp::from_second(300).unwrap()), None);
+        assert_eq!(memory.held_until(pod, "a", Timestamp::from_second(300).unwrap()), None);
+        assert_eq!(memory.held_until(pod, "b", Timestamp::UNIX_EPOCH), None, "another template");
     }
 }

@@ -62,6 +62,11 @@ impl Queue {
         self.due.first().map(|(at, _)| *at)
     }
 
+    /// More than `count` are due and wait.
+    pub(crate) fn is_longer_than(&self, count: usize, now: Timestamp) -> bool {
+        self.due.iter().nth(count).is_some_and(|(at, _)| *at <= now)
+    }
+
     /// How many are due and wait.
     pub(crate) fn depth(&self, now: Timestamp) -> usize {
         self.due.iter().take_while(|(at, _)| *at <= now).count()
@@ -98,6 +103,7 @@ mod tests {
         queue.schedule(&stream("a"), at(2));
         queue.schedule(&stream("b"), at(1));
         assert_eq!(queue.depth(at(2)), 2);
+        assert_eq!((queue.is_longer_than(1, at(2)), queue.is_longer_than(1, at(1))), (true, false));
         assert_eq!([queue.next(at(5)), queue.next(at(5))], [Some(stream("b")), Some(stream("a"))]);
     }
 

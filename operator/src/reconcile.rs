@@ -6,7 +6,7 @@ mod secrets;
 use std::sync::Arc;
 
 use crds::{LiveStream, LiveStreamStatus};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::serde_json::json;
 use kube::{
     Api, Resource,
@@ -16,9 +16,9 @@ use proto::StreamName;
 
 use crate::{
     apply::{Failure, Outcome, apply},
-    changes::changes,
+    changes::{Change, Changes, changes, hash_of},
     context::Context,
-    desired::{Earliest, desired},
+    desired::{Desired, Earliest, desired},
     events,
     memory::Memory,
     names::FIELD_MANAGER,
@@ -28,12 +28,17 @@ use crate::{
     views::parse_version,
 };
 
+/// When the rest of a stream follows its pods, while many streams wait for theirs.
+const REST_AFTER: SignedDuration = SignedDuration::from_secs(1);
+
 /// What is to be reconciled.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) name: StreamName,
     pub(crate) stream: Arc<LiveStream>,
     pub(crate) observed: Observed,
+    /// Many streams wait for their pods: everything else of this one comes after those.
+    pub(crate) pods_only: bool,
     pub(crate) now: Timestamp,
 }
 
@@ -50,84 +55,146 @@ pub(crate) struct Report {
 }
 
 pub(crate) async fn reconcile(context: &Context, job: Job) -> Report {
-    let Job { name, stream, mut observed, now } = job;
-    let desired = desired(&stream, &name, &observed, &context.options, now);
-    let changes = changes(&stream, &name, &observed, &desired, now);
-    let mut again_at = Earliest(changes.again_at);
-    let waiting = changes.waiting;
-    let creates_all = desired.pods.keys().all(|pod| observed.pods.contains_key(pod) || changes.creates(*pod));
-
-    observed.memory.accelerator_due_at = desired.accelerator_due_at;
-    observed.memory.setbacks.retain(|pod, _| desired.pods.contains_key(pod) && !changes.forgiven.contains(pod));
-    observed.memory.refused.retain(|object, _| desired.has(object, &name));
-    let announcements = events::of_changes(&changes);
-    let outcome = apply(context, &stream, &name, changes, now).await;
-    let complete = creates_all && outcome.failure.is_none() && outcome.setbacks.is_empty();
-    if let Some(event) = observed.scaling.as_ref().and_then(|scaling| scaling.event.as_ref()) {
-        context.events.scaled(&stream, event).await;
-    }
-    again_at.add(observed.scaling.as_ref().and_then(|scaling| scaling.decide_again_at));
-    let (corrections, mut failure) = remember(&mut observed.memory, outcome, &mut again_at, now);
-    observed.memory.secret_missing = secrets::missing(context, &stream, &name, &observed, &mut again_at, now).await;
-
-    if failure.is_none() {
-        match deletion::next(context, &stream, &name, &observed, &mut again_at, now).await {
-            Ok(version) => observed.memory.written.extend(version.map(|version| (Kind::Stream, version))),
-            Err(error) => failure = Some(error),
-        }
-    }
-    let waiting = waiting || observed.memory.holds_anything(now);
-    let said = failure.as_ref().map(describe);
-    let situation = Situation {
-        stream: &stream,
-        name: &name,
-        observed: &observed,
-        desired: &desired,
-        waiting,
-        failure: said.as_deref(),
-        now,
+    let desired = desired(&job.stream, &job.name, &job.observed, &context.options, job.now);
+    let mut changes = changes(&job.stream, &job.name, &job.observed, &desired, job.now);
+    let pods_only = job.pods_only && changes.pods.iter().any(|change| matches!(change, Change::CreatePod(..)));
+    let mut course = Course {
+        context,
+        desired,
+        waiting: changes.waiting,
+        again_at: Earliest(changes.again_at),
+        corrections: Vec::new(),
+        failure: None,
+        complete: false,
+        job,
     };
-    let answer = status(situation);
-    again_at.add(answer.again_at);
-    context.events.announce(&stream, announcements).await;
-    if stream.status.as_ref() != Some(&answer.status) {
-        context.events.announce(&stream, events::of_statuses(stream.status.as_ref(), &answer.status)).await;
-        match patch_status(context, &stream, &name, &answer.status).await {
-            Ok(version) => {
-                observed.memory.written.extend(version.map(|version| (Kind::Stream, version)));
-                if answer.numbers_changed {
-                    observed.memory.numbers_written_at = Some(now);
-                }
-            }
-            Err(error) => failure = Some(error),
-        }
+    if pods_only {
+        changes.rest.clear();
+        course.again_at.add(Some(course.job.now + REST_AFTER));
     }
-    Report { memory: observed.memory, corrections, again_at: again_at.0, failure, complete }
+    course.carry_out(changes).await;
+    if !pods_only {
+        course.look_for_secrets().await;
+        course.hold_or_let_go().await;
+        course.tell().await;
+    }
+    let Course { job, corrections, again_at, failure, complete, .. } = course;
+    Report { memory: job.observed.memory, corrections, again_at: again_at.0, failure, complete }
 }
 
-fn remember(
-    memory: &mut Memory,
-    outcome: Outcome,
-    again_at: &mut Earliest,
-    now: Timestamp,
-) -> (Vec<Watched>, Option<Failure>) {
-    for (kind, version) in outcome.written {
-        memory.note_written(kind, version);
-    }
-    for (pod, why) in outcome.setbacks {
-        memory.set_back(pod, why, now);
-        again_at.add(memory.held_until(pod, now));
-    }
-    for (object, refusal) in outcome.refused {
-        match refusal {
-            Some(refusal) => {
-                memory.refuse(object.clone(), refusal, now);
-                again_at.add(memory.refused_until(&object, now));
+/// A reconciliation on its way.
+struct Course<'a> {
+    context: &'a Context,
+    job: Job,
+    desired: Desired,
+    waiting: bool,
+    again_at: Earliest,
+    corrections: Vec<Watched>,
+    failure: Option<Failure>,
+    complete: bool,
+}
+
+impl Course<'_> {
+    async fn carry_out(&mut self, changes: Changes) {
+        let Job { name, stream, observed, now, .. } = &mut self.job;
+        observed.memory.accelerator_due_at = self.desired.accelerator_due_at;
+        observed
+            .memory
+            .setbacks
+            .retain(|pod, _| self.desired.pods.contains_key(pod) && !changes.forgiven.contains(pod));
+        observed.memory.refused.retain(|object, _| self.desired.has(object, name));
+        let creates_all = self.desired.pods.keys().all(|pod| observed.pods.contains_key(pod) || changes.creates(*pod));
+        let announcements = events::of_changes(&changes);
+
+        let outcome = apply(self.context, stream, name, changes, *now).await;
+        self.complete = creates_all && outcome.failure.is_none() && outcome.setbacks.is_empty();
+        self.remember(outcome);
+        let Job { stream, observed, .. } = &self.job;
+        self.context.events.announce(stream, announcements).await;
+        if let Some(scaling) = &observed.scaling {
+            self.again_at.add(scaling.decide_again_at);
+            if let Some(event) = &scaling.event {
+                self.context.events.scaled(stream, event).await;
             }
-            None => drop(memory.refused.remove(&object)),
         }
     }
-    (outcome.corrections, outcome.failure)
+
+    fn remember(&mut self, outcome: Outcome) {
+        let (memory, now) = (&mut self.job.observed.memory, self.job.now);
+        for (kind, version) in outcome.written {
+            memory.note_written(kind, version);
+        }
+        for (pod, why) in outcome.setbacks {
+            let hash = self.desired.pods.get(&pod).map_or("", hash_of);
+            memory.set_back(pod, hash, why, now);
+            self.again_at.add(memory.held_until(pod, hash, now));
+        }
+        for (object, refusal) in outcome.refused {
+            match refusal {
+                Some(refusal) => {
+                    memory.refuse(object.clone(), refusal, now);
+                    self.again_at.add(memory.refused_until(&object, now));
+                }
+                None => drop(memory.refused.remove(&object)),
+            }
+        }
+        self.corrections = outcome.corrections;
+        self.failure = outcome.failure;
+    }
+
+    async fn look_for_secrets(&mut self) {
+        let Job { name, stream, observed, now, .. } = &self.job;
+        let missing = secrets::missing(self.context, stream, name, observed, &mut self.again_at, *now).await;
+        self.job.observed.memory.secret_missing = missing;
+    }
+
+    /// The finalizer.
+    async fn hold_or_let_go(&mut self) {
+        if self.failure.is_some() {
+            return;
+        }
+        let Job { name, stream, observed, now, .. } = &self.job;
+        match deletion::next(self.context, stream, name, observed, &mut self.again_at, *now).await {
+            Ok(version) => self.note_stream_written(version),
+            Err(failure) => self.failure = Some(failure),
+        }
+    }
+
+    /// The status, when it differs.
+    async fn tell(&mut self) {
+        let Job { name, stream, observed, now, .. } = &self.job;
+        let failure = self.failure.as_ref().and_then(describe);
+        let answer = status(Situation {
+            stream,
+            name,
+            observed,
+            desired: &self.desired,
+            waiting: self.waiting || observed.memory.holds_anything(*now),
+            failure: failure.as_deref(),
+            now: *now,
+        });
+        self.again_at.add(answer.again_at);
+        if stream.status.as_ref() == Some(&answer.status) {
+            return;
+        }
+        let troubles = events::of_statuses(stream.status.as_ref(), &answer.status);
+        self.context.events.announce(stream, troubles).await;
+        match patch_status(self.context, stream, name, &answer.status).await {
+            Ok(version) => {
+                self.note_stream_written(version);
+                if answer.numbers_changed {
+                    self.job.observed.memory.numbers_written_at = Some(self.job.now);
+                }
+            }
+            Err(failure) => self.failure = Some(failure),
+        }
+    }
+
+    fn note_stream_written(&mut self, version: Option<u64>) {
+        if let Some(version) = version {
+            self.job.observed.memory.note_written(Kind::Stream, version);
+        }
+    }
 }
 
 async fn patch_status(
@@ -152,13 +219,13 @@ async fn patch_status(
     }
 }
 
-/// For people, and without what changes each time.
-fn describe(failure: &Failure) -> String {
+/// For people, and without what changes each time; what is merely looked up again is not worth a word.
+fn describe(failure: &Failure) -> Option<String> {
     match failure {
-        Failure::Outdated(_) => failure.to_string(),
-        Failure::Request { doing, source } => match &**source {
+        Failure::Outdated(_) => None,
+        Failure::Request { doing, source } => Some(match &**source {
             kube::Error::Api(status) => format!("{doing}: {}", status.message),
             _ => format!("{doing}: the API server was not reached"),
-        },
+        }),
     }
 }

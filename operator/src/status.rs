@@ -115,3 +115,6 @@ fn host(observed: &Observed) -> Option<String> {
 fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,7 +83,8 @@ fn ready(at: Situation<'_>) -> Said<Ready> {
             Trouble::Refused | Trouble::NameTaken | Trouble::Invalid => Ready::PodRefused,
             Trouble::NamespaceEnds => Ready::Deleting,
         };
-        return say(reason, message);
+        let hint = if message.contains("hostPort") { ": choose another spec.relay.media.exposure" } else { "" };
+        return say(reason, format!("{message}{hint}"));
     }
     if let Some(missing) = &at.observed.memory.secret_missing {
         return say(Ready::SecretMissing, missing);

@@ -20,8 +20,7 @@ tag() { echo "localhost/acuity/$1:built"; }
 
 # build TAG ARGUMENTS...
 build() {
-  # --timestamp 0: the same contents give the same image. A certificate bundle of this machine's own, where there is one,
-  # is needed to reach Debian; it does not get into the image.
+  # --timestamp 0: the same contents give the same image.
   buildah bud --quiet --isolation chroot --pull-never --layers --timestamp 0 -t "$@" >"$store/log" 2>&1 && return
   cat "$store/log" >&2
   buildah rm --all >/dev/null # what a failed build leaves mounted

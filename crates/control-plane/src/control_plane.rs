@@ -177,7 +177,8 @@ impl ControlPlane {
             "clusters": [{ "name": "test", "cluster": { "server": self.url(), "certificate-authority": certificate } }],
             "users": [{ "name": user.name(), "user": user.auth_info(&self.secrets.admin_token) }],
         });
-        let file = self.folder().join(format!("{}.kubeconfig", user.name()));
+        // KUBECONFIG is a list, with colons between.
+        let file = self.folder().join(format!("{}.kubeconfig", user.name().replace(':', "-")));
         secrets::write(&file, &config.to_string()).expect("the own folder can be written");
         file
     }

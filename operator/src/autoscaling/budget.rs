@@ -161,9 +161,13 @@ impl Ledger {
         // Nobody gathers credit for the time an operator was not there.
         let elapsed = now.duration_since(self.settled_at).as_millis().clamp(0, 60_000) as i64;
         self.settled_at = now;
+        // Against what is given out in all: units that no trainer can use are owed to nobody.
+        let shares: u64 = self.accounts.values().map(|account| account.share).sum();
+        let granted = 1000 * self.granted_units();
         for account in self.accounts.values_mut() {
             let most = MOST_TURNS * THOUSANDTHS_MS_PER_UNIT_TURN * i64::from(account.claim.cost);
-            let lacking = account.share as i64 - account.units(account.granted) as i64 * 1000;
+            let due = u128::from(account.share) * u128::from(granted) / u128::from(shares.max(1));
+            let lacking = due as i64 - account.units(account.granted) as i64 * 1000;
             account.credit = (account.credit + lacking * elapsed).clamp(-most, most);
         }
     }

@@ -73,6 +73,17 @@ fn a_trainer_that_takes_four_gets_its_turn_among_those_that_take_one() {
 }
 
 #[test]
+fn units_that_fill_no_trainer_are_owed_to_nobody() {
+    let mut world = World::new(2, Some(3));
+    world.streams.iter_mut().for_each(|stream| stream.spec.cost = 2);
+    world.streams[0].spec.weight = 50;
+    world.streams[0].says.steps_per_second = 15;
+    let served = served(&mut world, 4 * 3600);
+    let ratio = f64::from(served[0]) / f64::from(served[1]);
+    assert!((3.0..=6.0).contains(&ratio), "{served:?}");
+}
+
+#[test]
 fn one_that_takes_more_than_there_is_is_told_so_and_hinders_nobody() {
     let mut world = World::new(2, Some(2));
     world.streams[0].spec.cost = 3;

@@ -66,6 +66,9 @@ struct Known {
     probed: Option<(String, bool)>,
     /// The pod that is probed, by its UID, and its addresses.
     target: Option<(String, String)>,
+    /// Ordinals of the trainers that were last decided to exist. One of them that goes is replaced under its name; one
+    /// that was decided to go keeps its name until it is gone.
+    trainers: BTreeSet<u32>,
     first_seen_at: Timestamp,
     /// Its pods were all there once.
     complete: bool,
@@ -366,6 +369,7 @@ impl Known {
             memory: Memory::default(),
             probed: None,
             target: None,
+            trainers: BTreeSet::new(),
             first_seen_at: now,
             complete: false,
             failures: 0,

@@ -213,8 +213,9 @@ async fn patch_status(
     let params = PatchParams::apply(FIELD_MANAGER).force();
     match api.patch_status(name.name(), &params, &Patch::Apply(&patch)).await {
         Ok(patched) => Ok(patched.metadata.resource_version.as_deref().and_then(parse_version)),
-        // It is gone, or another one has its name: the watch will tell.
-        Err(kube::Error::Api(answer)) if answer.is_not_found() || answer.is_conflict() => Ok(None),
+        Err(kube::Error::Api(answer)) if answer.is_not_found() => Ok(None),
+        // Another one may have its name: the watch will tell.
+        Err(kube::Error::Api(answer)) if answer.is_conflict() => Err(Failure::Outdated(name.to_string())),
         Err(error) => Err(Failure::Request { doing: "writing the status".to_owned(), source: Box::new(error) }),
     }
 }

@@ -29,11 +29,11 @@ pub enum Kind {
 /// One message of a watch; objects come with the stream they belong to.
 #[derive(Clone, Debug)]
 pub enum Watched {
-    Stream(Event<(StreamName, LiveStream)>),
-    Pod(Event<(StreamName, PodView)>),
-    Service(Event<(StreamName, ServiceView)>),
-    Secret(Event<(StreamName, SecretView)>),
-    Ingress(Event<(StreamName, IngressView)>),
+    Stream(Event<(StreamName, Arc<LiveStream>)>),
+    Pod(Event<(StreamName, Arc<PodView>)>),
+    Service(Event<(StreamName, Arc<ServiceView>)>),
+    Secret(Event<(StreamName, Arc<SecretView>)>),
+    Ingress(Event<(StreamName, Arc<IngressView>)>),
     Node(Event<NodeView>),
     /// Looked for, and not there.
     Gone {
@@ -108,7 +108,7 @@ impl Watched {
             let mut stream =
                 stream.0.inspect_err(|error| tracing::error!(name, %error, "left out a LiveStream")).ok()?;
             stream.managed_fields_mut().clear();
-            Some((stream.stream_name().ok()?, stream))
+            Some((stream.stream_name().ok()?, Arc::new(stream)))
         })
         .map(Self::Stream)
     }
@@ -186,7 +186,7 @@ impl<T: Stored> Store<T> {
         self.objects.iter().map(|((stream, _), object)| (stream, object))
     }
 
-    fn handle(&mut self, event: Event<(StreamName, T)>) -> Vec<StreamName> {
+    fn handle(&mut self, event: Event<(StreamName, Arc<T>)>) -> Vec<StreamName> {
         match event {
             Event::Init => {
                 self.listed = Some(BTreeSet::new());
@@ -210,14 +210,14 @@ impl<T: Stored> Store<T> {
     }
 
     /// What is older than what is known is left out.
-    fn insert(&mut self, stream: StreamName, object: T) -> Option<StreamName> {
+    fn insert(&mut self, stream: StreamName, object: Arc<T>) -> Option<StreamName> {
         self.progress = self.progress.max(object.version());
         let key = (stream, object.name().into());
         let is_old = self.objects.get(&key).is_some_and(|known| known.version() >= object.version());
         if is_old || self.buried.knows_better(object.uid(), object.version()) {
             return None;
         }
-        self.objects.insert(key.clone(), Arc::new(object));
+        self.objects.insert(key.clone(), object);
         Some(key.0)
     }
 
@@ -307,11 +307,11 @@ fn stream_of<K: Resource<DynamicType: Default>>(object: &K) -> Option<StreamName
     StreamName::new(object.meta().namespace.as_deref()?, name).ok()
 }
 
-fn keyed<K, T>(event: Event<K>, view: fn(&K) -> Option<T>) -> Option<Event<(StreamName, T)>>
+fn keyed<K, T>(event: Event<K>, view: fn(&K) -> Option<T>) -> Option<Event<(StreamName, Arc<T>)>>
 where
     K: Resource<DynamicType: Default>,
 {
-    map(event, |object| Some((stream_of(&object)?, view(&object)?)))
+    map(event, |object| Some((stream_of(&object)?, Arc::new(view(&object)?))))
 }
 
 /// `None`: the object is nothing of ours.
@@ -336,14 +336,14 @@ mod tests {
         StreamName::new("games", "game").unwrap()
     }
 
-    fn pod(uid: &str, version: u64) -> (StreamName, PodView) {
+    fn pod(uid: &str, version: u64) -> (StreamName, Arc<PodView>) {
         let mut pod = PodView::for_tests(POD);
         (pod.meta.uid, pod.meta.version) = (uid.to_owned(), version);
-        (stream(), pod)
+        (stream(), pod.into())
     }
 
     /// UID and version of the pod, after these events.
-    fn after(events: Vec<Event<(StreamName, PodView)>>) -> Option<(String, u64)> {
+    fn after(events: Vec<Event<(StreamName, Arc<PodView>)>>) -> Option<(String, u64)> {
         let mut store = Store::default();
         for event in events {
             store.handle(event);

@@ -1,12 +1,12 @@
 //! Gathers what is known of one stream.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crds::{Accelerator, ConditionType, LiveStream, MediaExposure};
 use jiff::Timestamp;
 use proto::StreamName;
 
-use super::Operator;
+use super::{Known, Operator};
 use crate::{
     addresses::{Place, advertised_addresses, to_annotation},
     autoscaling::{CPU, Recalled, ScalingInputs, ScalingSpec, TrainerInput, TrainerState},
@@ -23,7 +23,10 @@ impl Operator {
         observed.media_port = self.media_port(name, stream, now);
         if stream.metadata.deletion_timestamp.is_none() {
             let decision = self.scaler.decide(name, &self.scaling_inputs(name, stream, &observed, now));
-            observed.trainers = decision.trainers.clone();
+            if let Some(known) = self.known.get_mut(name) {
+                known.trainers.clone_from(&decision.trainers);
+            }
+            observed.trainers.clone_from(&decision.trainers);
             observed.scaling = Some(decision);
         }
         observed
@@ -64,11 +67,11 @@ impl Operator {
         for (name, stream) in streams {
             let observed = self.look(&name, &stream, now);
             let status = stream.status.as_ref();
-            let alive = observed.pods_of(Role::Trainer).filter(|(pod, view)| !pod.stand_in && !view.meta.is_deleting());
-            let trainers = match u32::try_from(alive.count()).unwrap_or(u32::MAX) {
-                0 => status.and_then(|status| status.trainers.as_ref()).map_or(0, |trainers| trainers.desired),
-                alive => alive,
-            };
+            let wanted = status.and_then(|status| status.trainers.as_ref()).map_or(0, |trainers| trainers.desired);
+            let ordinals = trainers_before(&observed, wanted);
+            let trainers = if ordinals.is_empty() { wanted } else { u32::try_from(ordinals.len()).unwrap_or(u32::MAX) };
+            let uid = stream.metadata.uid.as_deref().unwrap_or_default();
+            self.known.entry(name.clone()).or_insert_with(|| Known::new(uid, now)).trainers = ordinals;
             let reason = status.and_then(|status| status.condition(ConditionType::ScalingActive));
             let recalled = Recalled { trainers, reason: reason.map(|condition| condition.reason.clone()) };
             let inputs = self.scaling_inputs(&name, &stream, &observed, now);
@@ -116,15 +119,17 @@ impl Operator {
 
     fn scaling_inputs(
         &self,
-        _name: &StreamName,
+        name: &StreamName,
         stream: &LiveStream,
         observed: &Observed,
         now: Timestamp,
     ) -> ScalingInputs {
+        let kept = self.known.get(name).map(|known| &known.trainers);
         let (resource, cost) = resource(stream.spec.training.accelerator.as_ref());
         let mut trainers: BTreeMap<u32, TrainerInput> = BTreeMap::new();
         for (name, pod) in observed.pods_of(Role::Trainer) {
-            let terminating = pod.meta.is_deleting();
+            let is_replaced = kept.is_some_and(|kept| kept.contains(&name.ordinal));
+            let terminating = pod.meta.is_deleting() && !is_replaced;
             let report = observed.activities.get(&name).copied();
             let fresh = TrainerInput { ordinal: name.ordinal, ready: false, terminating, report: None };
             let trainer = trainers.entry(name.ordinal).or_insert(fresh);
@@ -147,6 +152,21 @@ fn activities(observed: &Observed, reports: &StreamReports) -> BTreeMap<PodName,
     let said =
         trainers.filter_map(|(name, pod)| Some((name, reports.trainer(&pod.meta.name, pod.meta.created_at)?.into())));
     said.collect()
+}
+
+/// Which trainers there were to be before a restart: those that live, and of those that go, as many as were wanted.
+fn trainers_before(observed: &Observed, wanted: u32) -> BTreeSet<u32> {
+    let trainers = || observed.pods_of(Role::Trainer).filter(|(pod, _)| !pod.stand_in);
+    let ordinals = |deleting: bool| {
+        trainers().filter(move |(_, view)| view.meta.is_deleting() == deleting).map(|(pod, _)| pod.ordinal)
+    };
+    let mut before: BTreeSet<u32> = ordinals(false).collect();
+    for ordinal in ordinals(true) {
+        if before.len() < usize::try_from(wanted).unwrap_or(usize::MAX) {
+            before.insert(ordinal);
+        }
+    }
+    before
 }
 
 /// What a trainer takes of the budget.

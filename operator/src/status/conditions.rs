@@ -140,10 +140,10 @@ fn training(at: Situation<'_>) -> Said<Training> {
         };
     }
     let accelerator = spec.training.accelerator.as_ref();
-    let troubles =
+    let mut troubles =
         wanted.iter().filter_map(|pod| trouble(*pod, at.observed.pod(*pod), accelerator, &at.observed.memory, at.now));
     // What stands in matters most: it is what would work.
-    match troubles.last() {
+    match troubles.next_back() {
         None => say(Training::Starting, ""),
         Some((trouble, message)) => {
             let reason = match trouble {

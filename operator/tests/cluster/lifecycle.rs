@@ -133,11 +133,11 @@ async fn what_others_change_of_the_operators_is_put_back() {
     bed.api::<Secret>().delete("game-acuity", &DeleteParams::default()).await.unwrap();
     wait_for(&bed.api::<Secret>(), "game-acuity", |secret: &Secret| secret.uid() != uid).await;
 
-    let image = json!({"spec": {"containers": [{"name": "trainer", "image": "mine"}]}});
+    let image = json!({"spec": {"containers": [{"name": "enhancer", "image": "mine"}]}});
     let pods = bed.api::<Pod>();
-    pods.patch("game-trainer-0", &PatchParams::default(), &Patch::Strategic(&image)).await.unwrap();
-    wait_for(&bed.api::<Pod>(), "game-trainer-0", |pod: &Pod| {
-        pod.spec.as_ref().unwrap().containers[0].image.as_deref() == Some("acuity/trainer:1")
+    pods.patch("game-enhancer-0", &PatchParams::default(), &Patch::Strategic(&image)).await.unwrap();
+    wait_for(&bed.api::<Pod>(), "game-enhancer-0", |pod: &Pod| {
+        pod.spec.as_ref().unwrap().containers[0].image.as_deref() == Some("acuity/enhancer:1")
     })
     .await;
     running.stop().await;

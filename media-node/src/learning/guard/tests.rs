@@ -78,6 +78,14 @@ fn it_comes_back_once_it_is_clearly_better_than_what_is_shown() {
 }
 
 #[test]
+fn what_nobody_sees_is_no_reason_to_withdraw() {
+    let mut guard = LiveGuard::new(true, Unjudged::General);
+    let black = Errors { bicubic: 0.0, general: Some(0.0005), own: None };
+    let changes = (0..20).filter(|second| guard.handle_measured(seconds(f64::from(*second)), black).is_some());
+    assert_eq!(changes.count(), 0);
+}
+
+#[test]
 fn one_odd_patch_is_no_verdict() {
     let mut guard = own_shown(false);
     assert_eq!(guard.handle_measured(seconds(0.0), errors((0.0, 500.0))), None);

@@ -65,8 +65,8 @@ impl Stage {
         });
         std::fs::write(&policy, rules.to_string()).unwrap();
         let cluster = ControlPlane::builder()
-            .flag(Server::ApiServer, &format!("--audit-policy-file={}", policy.display()))
-            .flag(Server::ApiServer, &format!("--audit-log-path={}", audit_log.display()))
+            .flag(Server::ApiServer, format!("--audit-policy-file={}", policy.display()))
+            .flag(Server::ApiServer, format!("--audit-log-path={}", audit_log.display()))
             .start()
             .await
             .unwrap();

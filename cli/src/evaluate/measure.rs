@@ -26,7 +26,7 @@ use std::{path::Path, thread};
 use anyhow::{Context, ensure};
 
 use super::{
-    recording::{CheckpointChange, Recording, SOURCE, SentFrame, UplinkBytes},
+    recording::{Recording, SOURCE, SentFrame, UplinkBytes},
     report::{CheckpointMark, ClipReport, Quality, Rivals, Second, Uplink},
     rivals::{self, Published, overhead},
 };
@@ -117,14 +117,12 @@ fn report_second(t: u32, score: &SecondScore, recording: &Recording, sent: &[Sen
     }
 }
 
-/// At the end of the second; 0: none, or withdrawn.
+/// At the end of the second, as the media-node says: general weights are live without having been offered. 0: none, or
+/// withdrawn.
 fn live_version(recording: &Recording, t: u32) -> u64 {
     let end = recording.began_unix_us + (u64::from(t) + 1) * 1_000_000;
-    let last = recording.checkpoints.iter().rfind(|event| event.unix_us < end);
-    last.map_or(0, |event| match event.what {
-        CheckpointChange::Withdrawn { .. } => 0,
-        CheckpointChange::Accepted { .. } | CheckpointChange::Restored => event.version,
-    })
+    let last = recording.judged.iter().rfind(|judged| judged.unix_us < end);
+    last.filter(|judged| !judged.withdrawn).map_or(0, |judged| judged.live_version)
 }
 
 fn checkpoint_marks(recording: &Recording) -> Vec<CheckpointMark> {

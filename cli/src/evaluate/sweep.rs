@@ -54,7 +54,9 @@ fn draw(root: &Area<'_>, top: u32, sweep: &Sweep) -> anyhow::Result<()> {
     let lines = lines(sweep);
     let all = || lines.iter().flat_map(|line| line.points.iter().flatten().copied());
     let (low, high) = range(all().map(|point| point.1), 1.0).unwrap_or((0.0, 1.0));
-    let (narrow, wide) = range(all().map(|point| point.0), 0.5).unwrap_or((0.0, 1.0));
+    // What was asked for has its mark; what was measured may lie beside it.
+    let asked = sweep.asked_kbps.iter().map(|kbps| f64::from(*kbps).log2());
+    let (narrow, wide) = range(all().map(|point| point.0).chain(asked), 0.5).unwrap_or((0.0, 1.0));
     let panel = root.clone().shrink((0, top + HEAD), (WIDTH, HEIGHT - HEAD - FOOT));
     let mut chart = ChartBuilder::on(&panel)
         .y_label_area_size(LEFT)

@@ -5,7 +5,10 @@ mod stage;
 
 use sr_net::{Plane, mse, psnr_of_mse_db, ssim};
 
-use super::{super::report::ClipReport, measure};
+use super::{
+    super::{recording::Judged, report::ClipReport},
+    measure,
+};
 use stage::{Play, Stage, Truth};
 
 const MILLI: f64 = 1e-3;
@@ -77,10 +80,16 @@ fn assert_rivals_fill_the_uplink(report: &ClipReport) {
 
 #[test]
 fn an_enhancer_that_passes_bicubic_on_gains_nothing_over_bicubic_through_its_encoder() {
-    let stage = Play::default().run();
+    let mut stage = Play::default().run();
+    let judged = |after_us, withdrawn| {
+        let unix_us = stage.recording.began_unix_us + after_us;
+        Judged { unix_us, live_version: 7, withdrawn, gain_db: None }
+    };
+    stage.recording.judged = vec![judged(900_000, false), judged(2_100_000, true)];
     let report = measured(&stage);
     assert_true(&stage, &report);
     assert_rivals_fill_the_uplink(&report);
+    assert_eq!(report.seconds.iter().map(|second| second.checkpoint_version).collect::<Vec<_>>(), [7, 7, 0]);
     let gains = report.mean.gains;
     assert!(gains.gain_encoded_db.abs() < 0.01, "{gains:?}");
     assert!(report.worst_second.gain_encoded_db.abs() < 0.01, "{:?}", report.worst_second);

@@ -122,12 +122,19 @@ pub(crate) fn changes(
     for (pod, view) in &observed.pods {
         plan.present_pod(*pod, view, desired.pods.get(pod), observed);
     }
+    for (pod, view) in &observed.earlier {
+        plan.present_pod(*pod, view, None, observed);
+    }
     if stream.meta().deletion_timestamp.is_some() {
         // The rest goes with the stream.
         plan.changes.again_at = plan.again_at.0;
         return plan.changes;
     }
     for (name, pod) in desired.pods.iter().filter(|(name, _)| !observed.pods.contains_key(name)) {
+        if observed.earlier.contains_key(name) {
+            plan.wait_until(None);
+            continue;
+        }
         match observed.memory.held_until(*name, hash_of(pod), now) {
             None => plan.changes.pods.push(Change::CreatePod(*name, Box::new(pod.clone()))),
             Some(at) => plan.wait_until(Some(at)),

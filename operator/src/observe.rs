@@ -18,6 +18,8 @@ use crate::{
 pub(crate) struct Observed {
     /// The stream's pods, also those on their way out.
     pub pods: BTreeMap<PodName, Arc<PodView>>,
+    /// Pods of an earlier stream of this name, which must be gone first.
+    pub earlier: BTreeMap<PodName, Arc<PodView>>,
     pub services: BTreeMap<String, Arc<ServiceView>>,
     pub secret: Option<Arc<SecretView>>,
     pub ingress: Option<Arc<IngressView>>,

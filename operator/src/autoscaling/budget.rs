@@ -76,6 +76,8 @@ pub(super) struct Ledger {
     limit: u64,
     accounts: BTreeMap<StreamName, Account>,
     settled_at: Timestamp,
+    /// Claims have changed since.
+    unsettled: bool,
     /// Streams whose grant changed and who do not know yet.
     changed: BTreeSet<StreamName>,
 }
@@ -92,6 +94,7 @@ impl Ledger {
             limit: limit.into(),
             accounts: BTreeMap::new(),
             settled_at: Timestamp::UNIX_EPOCH,
+            unsettled: false,
             changed: BTreeSet::new(),
         }
     }
@@ -102,12 +105,16 @@ impl Ledger {
         if known.is_none() && claim.wanted == 0 && claim.held == 0 {
             return 0;
         }
-        let since = now.duration_since(self.settled_at).as_millis();
-        let is_due = since >= SETTLE_MILLISECONDS && self.is_short();
-        if known != Some(claim) || is_due {
+        if known != Some(claim) {
             let granted = claim.wanted.min(claim.held);
             let new = Account { claim, granted, allowed: granted, share: 0, credit: 0, below_since: None };
             self.accounts.entry(stream.clone()).or_insert(new).claim = claim;
+            self.unsettled |= !self.grant_where_all_have_room(stream);
+        }
+        let since = now.duration_since(self.settled_at).as_millis();
+        // Thousands who want more at the same time are settled together.
+        let is_time = since >= self.accounts.len() as i128 / 50 || since < 0;
+        if self.unsettled && is_time || since >= SETTLE_MILLISECONDS && self.is_short() {
             self.settle(now);
         }
         self.changed.remove(stream);
@@ -116,6 +123,25 @@ impl Ledger {
             self.accounts.remove(stream);
         }
         allowed
+    }
+
+    /// The common case: nobody lacks anything, and there is room for all that `stream` wants.
+    fn grant_where_all_have_room(&mut self, stream: &StreamName) -> bool {
+        let mut in_use = 0;
+        for (name, account) in &self.accounts {
+            if name != stream && account.allowed != account.claim.wanted {
+                return false;
+            }
+            in_use += account.units(account.claim.wanted.max(account.claim.held));
+        }
+        if in_use > self.limit {
+            return false;
+        }
+        if let Some(account) = self.accounts.get_mut(stream) {
+            let wanted = account.claim.wanted;
+            (account.granted, account.allowed, account.share) = (wanted, wanted, 1000 * account.units(wanted));
+        }
+        true
     }
 
     pub(super) fn forget(&mut self, stream: &StreamName, now: Timestamp) {
@@ -139,6 +165,7 @@ impl Ledger {
     }
 
     fn settle(&mut self, now: Timestamp) {
+        self.unsettled = false;
         let before: Vec<u32> = self.accounts.values().map(|account| account.allowed).collect();
         self.count_credit(now);
         self.set_shares(now);

@@ -37,11 +37,15 @@ impl Operator {
         let stores = &self.stores;
         let pods = stores.pods.of(name);
         let pods = pods.filter_map(|pod| Some((PodName::parse(name.name(), &pod.meta.name)?, pod.clone())));
+        let uid = stream.metadata.uid.as_deref();
+        let is_own = |pod: &PodView| pod.meta.controller_uid.is_none() || pod.meta.controller_uid.as_deref() == uid;
+        let (pods, earlier) = pods.partition(|(_, pod)| is_own(pod));
         let services = stores.services.of(name).map(|service| (service.meta.name.clone(), service.clone()));
         let reports = self.reports_of(name);
         let known = self.known.get(name);
         let mut observed = Observed {
-            pods: pods.collect(),
+            pods,
+            earlier,
             services: services.collect(),
             secret: stores.secrets.named(name, &crds::children::secret_name(name.name())).cloned(),
             ingress: stores.ingresses.first_of(name).cloned(),

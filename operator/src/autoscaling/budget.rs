@@ -11,6 +11,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
+    ops::{Add, Sub},
     str::FromStr,
 };
 
@@ -70,6 +71,29 @@ struct Account {
     below_since: Option<Timestamp>,
 }
 
+/// What accounts would take together, and how many lack something.
+#[derive(Clone, Copy, Debug, Default)]
+struct Load {
+    units: u64,
+    lacking: usize,
+}
+
+impl Add for Load {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { units: self.units + other.units, lacking: self.lacking + other.lacking }
+    }
+}
+
+impl Sub for Load {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self { units: self.units - other.units, lacking: self.lacking - other.lacking }
+    }
+}
+
 /// Of one limited resource.
 #[derive(Clone, Debug)]
 pub(super) struct Ledger {
@@ -78,6 +102,8 @@ pub(super) struct Ledger {
     settled_at: Timestamp,
     /// Claims have changed since.
     unsettled: bool,
+    /// Of all accounts.
+    load: Load,
     /// Streams whose grant changed and who do not know yet.
     changed: BTreeSet<StreamName>,
 }
@@ -85,6 +111,8 @@ pub(super) struct Ledger {
 /// While somebody waits, who gets what is looked at this often.
 const SETTLE_MILLISECONDS: i128 = 1000;
 const THOUSANDTHS_MS_PER_UNIT_TURN: i64 = 1000 * timing::TURN.as_secs() * 1000;
+/// Who waits further behind has its chance when those before it have what they wait for.
+const MOST_LOOKED_AT: usize = 16;
 /// So long a wait, in turns, counts.
 const MOST_TURNS: i64 = 4;
 
@@ -95,6 +123,7 @@ impl Ledger {
             accounts: BTreeMap::new(),
             settled_at: Timestamp::UNIX_EPOCH,
             unsettled: false,
+            load: Load::default(),
             changed: BTreeSet::new(),
         }
     }
@@ -108,13 +137,22 @@ impl Ledger {
         if known != Some(claim) {
             let granted = claim.wanted.min(claim.held);
             let new = Account { claim, granted, allowed: granted, share: 0, credit: 0, below_since: None };
-            self.accounts.entry(stream.clone()).or_insert(new).claim = claim;
-            self.unsettled |= !self.grant_where_all_have_room(stream);
+            let account = self.accounts.entry(stream.clone()).or_insert(new);
+            let before = if known.is_some() { account.load() } else { Load::default() };
+            account.claim = claim;
+            let others = self.load - before;
+            // The common case: nobody lacks anything, and there is room for all that this one wants.
+            let all_have_room = others.lacking == 0 && others.units + account.load().units <= self.limit;
+            if all_have_room {
+                account.grant_all();
+            }
+            self.load = others + account.load();
+            self.unsettled |= !all_have_room;
         }
         let since = now.duration_since(self.settled_at).as_millis();
         // Thousands who want more at the same time are settled together.
         let is_time = since >= self.accounts.len() as i128 / 50 || since < 0;
-        if self.unsettled && is_time || since >= SETTLE_MILLISECONDS && self.is_short() {
+        if self.unsettled && is_time || self.load.lacking > 0 && since >= SETTLE_MILLISECONDS {
             self.settle(now);
         }
         self.changed.remove(stream);
@@ -123,25 +161,6 @@ impl Ledger {
             self.accounts.remove(stream);
         }
         allowed
-    }
-
-    /// The common case: nobody lacks anything, and there is room for all that `stream` wants.
-    fn grant_where_all_have_room(&mut self, stream: &StreamName) -> bool {
-        let mut in_use = 0;
-        for (name, account) in &self.accounts {
-            if name != stream && account.allowed != account.claim.wanted {
-                return false;
-            }
-            in_use += account.units(account.claim.wanted.max(account.claim.held));
-        }
-        if in_use > self.limit {
-            return false;
-        }
-        if let Some(account) = self.accounts.get_mut(stream) {
-            let wanted = account.claim.wanted;
-            (account.granted, account.allowed, account.share) = (wanted, wanted, 1000 * account.units(wanted));
-        }
-        true
     }
 
     pub(super) fn forget(&mut self, stream: &StreamName, now: Timestamp) {
@@ -173,6 +192,7 @@ impl Ledger {
         self.give_free();
         self.hand_over(now);
         self.make_room();
+        self.load = self.accounts.values().map(Account::load).fold(Load::default(), Add::add);
         if !self.is_short() {
             // No debt outlives the shortage.
             self.accounts.values_mut().for_each(|account| account.credit = 0);
@@ -251,7 +271,7 @@ impl Ledger {
     fn hand_over(&mut self, now: Timestamp) {
         let leaving = |account: &Account| account.units(account.claim.held.saturating_sub(account.granted));
         let mut moving: u64 = self.accounts.values().map(leaving).sum();
-        for stream in self.waiting() {
+        for stream in self.waiting().into_iter().take(MOST_LOOKED_AT) {
             if moving >= (self.limit / 8).max(1) {
                 return;
             }
@@ -338,6 +358,18 @@ impl Account {
 
     fn units(&self, trainers: u32) -> u64 {
         u64::from(trainers) * self.cost()
+    }
+
+    fn load(&self) -> Load {
+        Load {
+            units: self.units(self.claim.wanted.max(self.claim.held)),
+            lacking: usize::from(self.allowed != self.claim.wanted),
+        }
+    }
+
+    fn grant_all(&mut self) {
+        let wanted = self.claim.wanted;
+        (self.granted, self.allowed, self.share) = (wanted, wanted, 1000 * self.units(wanted));
     }
 
     /// Trainers it has a right to all the time.

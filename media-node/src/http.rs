@@ -51,12 +51,7 @@ pub(crate) fn public_routes(public: Public) -> Router {
         .route("/whep", post(sessions::watch))
         .route("/whep/{session}", patch(sessions::trickle).delete(sessions::end))
         .with_state(sessions::Endpoint::public_viewers(public.relay.clone()));
-    let status = Router::new()
-        .route("/api/status", get(status::status))
-        .route("/api/events", get(status::events))
-        .route("/api/checkpoints/latest", get(status::latest_checkpoint))
-        .with_state(public.clone());
-    let view = view.merge(status).layer(from_fn_with_state(public.view_token, require_token));
+    let view = view.merge(status_routes(public.clone())).layer(from_fn_with_state(public.view_token, require_token));
     publish
         .merge(view)
         .layer(from_fn(cors::allow_all))
@@ -65,8 +60,18 @@ pub(crate) fn public_routes(public: Public) -> Router {
         .layer(from_fn(limit_time))
 }
 
-/// `grpc` are the routes of the checkpoint service, `health` those that need no token.
-pub(crate) fn internal_routes(relay: &Relay, token: TokenFile, grpc: Router, health: Router) -> Router {
+fn status_routes(public: Public) -> Router {
+    Router::new()
+        .route("/api/status", get(status::status))
+        .route("/api/events", get(status::events))
+        .route("/api/checkpoints/latest", get(status::latest_checkpoint))
+        .with_state(public)
+}
+
+/// `grpc` are the routes of the checkpoint service, `health` those that need no token. The status is here too, for whoever
+/// has this token and not the viewers'.
+pub(crate) fn internal_routes(public: &Public, token: TokenFile, grpc: Router, health: Router) -> Router {
+    let relay = &public.relay;
     let publish = Router::new()
         .route("/whip/enhanced", post(sessions::publish))
         .route("/whip/enhanced/{session}", patch(sessions::trickle).delete(sessions::end))
@@ -76,7 +81,8 @@ pub(crate) fn internal_routes(relay: &Relay, token: TokenFile, grpc: Router, hea
         .route("/whep/source/{session}", patch(sessions::trickle).delete(sessions::end))
         .with_state(sessions::Endpoint::internal_viewers(relay.clone()));
     let sessions = publish.merge(view).layer(DefaultBodyLimit::max(MAX_OFFER_BYTES)).layer(from_fn(limit_time));
-    sessions.merge(grpc).layer(from_fn_with_state(token, require_token)).merge(health)
+    let status = status_routes(public.clone());
+    sessions.merge(status).merge(grpc).layer(from_fn_with_state(token, require_token)).merge(health)
 }
 
 async fn require_token(State(token): State<TokenFile>, request: Request, next: Next) -> Response {

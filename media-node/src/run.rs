@@ -83,7 +83,7 @@ pub async fn run(settings: MediaNodeSettings, shutdown: Shutdown) -> anyhow::Res
         shutdown: shutdown.clone(),
     })?;
 
-    let public = http::public_routes(Public {
+    let public = Public {
         relay: relay.clone(),
         publish_token: TokenFile::new(settings.publish_token_file.clone()),
         view_token: TokenFile::new(settings.view_token_file.clone()),
@@ -91,10 +91,11 @@ pub async fn run(settings: MediaNodeSettings, shutdown: Shutdown) -> anyhow::Res
         events,
         live,
         shutdown: shutdown.clone(),
-    });
+    };
     let health = Health::default();
     let grpc = Routes::new(service).into_axum_router();
-    let internal = http::internal_routes(&relay, internal_token, grpc, health.routes(metrics));
+    let internal = http::internal_routes(&public, internal_token, grpc, health.routes(metrics));
+    let public = http::public_routes(public);
     let servers = [serve(listener, public, &shutdown), serve(internal_listener, internal, &shutdown)];
 
     if let Some(file) = &settings.ports_file {

@@ -71,7 +71,7 @@ async fn each_request_gets_its_status() {
         (Method::PATCH, &no_session, &fragment, String::new(), 404),
         (Method::PATCH, &no_session, &sdp, String::new(), 415),
         (Method::GET, &node.url("/nowhere"), &[], String::new(), 404),
-        (Method::GET, &node.url("/api/checkpoints/latest"), &[], String::new(), 404),
+        (Method::GET, &node.url("/api/checkpoints/latest"), &[], String::new(), 200),
         (Method::GET, &node.url("/metrics"), &[], String::new(), 404),
         (Method::POST, &node.url("/whip/enhanced"), &sdp, offer("sendonly"), 405),
         (Method::GET, &node.url("/"), &[], String::new(), 200),
@@ -161,6 +161,7 @@ async fn tokens_guard_what_they_are_for() {
         (Method::DELETE, node.url("/whip/x"), "publish", 404),
         (Method::POST, node.url("/whep"), "view", 400),
         (Method::GET, node.url("/api/status"), "view", 200),
+        (Method::GET, node.internal_url("/api/status"), "internal", 200),
         (Method::POST, node.internal_url("/whip/enhanced"), "internal", 400),
         (Method::POST, node.internal_url("/whep/source"), "internal", 400),
     ];

@@ -14,8 +14,9 @@ use proto::{
     StreamName,
     status::{LearningStatus, StreamEventKind, StreamStatus},
     v1::{
-        Accepted, Checkpoint, GetRequest, PatchControl, PinRequest, PixelCoding, PublishResponse, PublisherPatch, Rect,
-        WatchRequest, WatchResponse, patch_control::Want, publish_response, rejected::Reason, report, watch_response,
+        Accepted, Checkpoint, GetRequest, ListRequest, PatchControl, PinRequest, PixelCoding, PublishResponse,
+        PublisherPatch, Rect, WatchRequest, WatchResponse, patch_control::Want, publish_response, rejected::Reason,
+        report, watch_response,
     },
 };
 use sr_net::Weights;
@@ -305,6 +306,27 @@ async fn a_pin_survives_a_restart_of_the_registry() {
 
     let stage = Stage::open(Some(nats.bus().await)).await;
     stage.status_where("the newest checkpoint", |status| status.live_version == 3).await;
+}
+
+#[tokio::test]
+async fn what_is_kept_is_listed_newest_first_and_without_weights() {
+    let nats = Nats::start();
+    let mut publisher = Publisher::new();
+    let mut stage = Stage::open(Some(nats.bus().await)).await;
+    let all = ListRequest { stream: Some(demo().to_id()) };
+    let listed = stage.client.list(all.clone()).await.unwrap().into_inner();
+    assert_eq!((listed.checkpoints, listed.live_version, listed.pinned_version), (vec![], 0, 0));
+
+    publisher.stream_until(&mut stage, "eight pairs", |status| status.patches_accepted >= 8).await;
+    accepted(stage.publish(offer(&sharpening(0.1))).await);
+    accepted(stage.publish(offer(&sharpening(0.15))).await);
+    stage.client.pin(PinRequest { stream: Some(demo().to_id()), version: 2 }).await.unwrap();
+    let listed = stage.client.list(all).await.unwrap().into_inner();
+    assert_eq!((listed.live_version, listed.pinned_version), (2, 2));
+    let versions: Vec<_> = listed.checkpoints.iter().map(|checkpoint| checkpoint.version).collect();
+    assert_eq!(versions, [3, 2]);
+    assert!(listed.checkpoints.iter().all(|checkpoint| checkpoint.safetensors.is_empty()));
+    assert!(listed.checkpoints.iter().all(|checkpoint| checkpoint.measured.is_some()));
 }
 
 #[tokio::test]

@@ -10,8 +10,8 @@ use std::{
 };
 
 use proto::v1::{
-    Accepted, Checkpoint, GetRequest, GetResponse, PinRequest, PinResponse, PublishRequest, PublishResponse,
-    WatchRequest, WatchResponse,
+    Accepted, Checkpoint, GetRequest, GetResponse, ListRequest, ListResponse, PinRequest, PinResponse, PublishRequest,
+    PublishResponse, WatchRequest, WatchResponse,
     checkpoint_service_server::{CheckpointService, CheckpointServiceServer},
     publish_response,
 };
@@ -110,6 +110,10 @@ impl CheckpointService for Shared {
     }
 
     async fn pin(&self, _: Request<PinRequest>) -> Result<Response<PinResponse>, Status> {
+        Err(Status::unimplemented("not for trainers"))
+    }
+
+    async fn list(&self, _: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
         Err(Status::unimplemented("not for trainers"))
     }
 }

@@ -5,7 +5,8 @@ use std::{io::Write, net::SocketAddr};
 use proto::{
     MAX_GRPC_MESSAGE_BYTES,
     v1::{
-        GetResponse, PinRequest, PinResponse, PublishRequest, PublishResponse, Restored, WatchResponse, Withdrawn,
+        GetResponse, ListRequest, ListResponse, PinRequest, PinResponse, PublishRequest, PublishResponse, Restored,
+        WatchResponse, Withdrawn,
         checkpoint_service_server::{CheckpointService, CheckpointServiceServer},
     },
 };
@@ -50,6 +51,10 @@ impl CheckpointService for Registry {
 
     async fn pin(&self, _: Request<PinRequest>) -> Result<Response<PinResponse>, Status> {
         Err(Status::unimplemented("pin"))
+    }
+
+    async fn list(&self, _: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
+        Err(Status::unimplemented("list"))
     }
 }
 

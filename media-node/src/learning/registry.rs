@@ -219,6 +219,10 @@ impl Registry {
         self.pinned = None;
     }
 
+    pub(crate) fn pinned(&self) -> Option<u64> {
+        self.pinned
+    }
+
     fn put_own(&mut self, own: Live) {
         if self.guard.shown() == Shown::Bicubic && self.withdrawn.is_none() {
             self.gain.clear();

@@ -1,14 +1,14 @@
 //! The gRPC face of the registry.
 
-use std::{pin::Pin, sync::Arc};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
 use bus::BusError;
 use futures::{Stream, StreamExt, stream};
 use proto::{
     StreamName,
     v1::{
-        Accepted, Checkpoint, GetRequest, GetResponse, PinRequest, PinResponse, PublishRequest, PublishResponse,
-        Rejected, Restored, StreamId, WatchRequest, WatchResponse, Withdrawn,
+        Accepted, Checkpoint, GetRequest, GetResponse, ListRequest, ListResponse, PinRequest, PinResponse,
+        PublishRequest, PublishResponse, Rejected, Restored, StreamId, WatchRequest, WatchResponse, Withdrawn,
         checkpoint_service_server::CheckpointService, publish_response, watch_response,
     },
 };
@@ -139,6 +139,25 @@ impl CheckpointRegistry {
             (None, _) => Err(absent()),
         }
     }
+
+    /// What is stored, and what can be in use without having been stored; all of it without weights.
+    async fn kept(&self) -> Result<BTreeMap<u64, Checkpoint>, Status> {
+        let at_hand = self.desk.update(|registry, _| registry.at_hand());
+        let mut kept: BTreeMap<_, _> =
+            at_hand.iter().map(|live| (live.checkpoint.version, without_weights(&live.checkpoint))).collect();
+        let Some(store) = &self.store else { return Ok(kept) };
+        for version in store.versions().await.map_err(status_of)? {
+            if kept.contains_key(&version) {
+                continue;
+            }
+            match store.get(version).await {
+                Ok(found) => kept.extend(found.map(|checkpoint| (version, without_weights(&checkpoint)))),
+                Err(error @ BusError::Malformed(_)) => tracing::warn!(version, %error, "not listed"),
+                Err(error) => return Err(status_of(error)),
+            }
+        }
+        Ok(kept)
+    }
 }
 
 #[tonic::async_trait]
@@ -185,6 +204,20 @@ impl CheckpointService for CheckpointRegistry {
         }
         Ok(Response::new(PinResponse { version }))
     }
+
+    async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
+        self.check_stream(request.get_ref().stream.as_ref())?;
+        // Nothing is stored or pruned meanwhile.
+        let _turn = self.turn.lock().await;
+        let kept = self.kept().await?;
+        let (live, pinned) = self.desk.update(|registry, _| (registry.live_state(), registry.pinned()));
+        let in_use = live.checkpoint.filter(|_| live.withdrawn.is_none());
+        Ok(Response::new(ListResponse {
+            checkpoints: kept.into_values().rev().collect(),
+            live_version: in_use.map_or(0, |checkpoint| checkpoint.version),
+            pinned_version: pinned.unwrap_or(0),
+        }))
+    }
 }
 
 /// What one watcher knows. A slow one is told the newest state, not every step to it.
@@ -213,6 +246,10 @@ impl Told {
         self.withdrawn = state.withdrawn.is_some();
         events.into_iter().map(|event| WatchResponse { event: Some(event) }).collect()
     }
+}
+
+fn without_weights(checkpoint: &Checkpoint) -> Checkpoint {
+    Checkpoint { safetensors: Default::default(), ..checkpoint.clone() }
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {

@@ -44,6 +44,11 @@ impl Store {
         self.checkpoints().await?.get(version).await
     }
 
+    /// Oldest first.
+    pub(crate) async fn versions(&self) -> Result<Vec<u64>, BusError> {
+        self.checkpoints().await?.versions().await
+    }
+
     /// `None`: none is pinned any more.
     pub(crate) async fn put_pin(&self, version: Option<u64>) -> Result<(), BusError> {
         self.checkpoints().await?.put_pin(version).await

@@ -26,7 +26,7 @@ pub(crate) struct Kept {
     pub(crate) bicubic_full: LosslessFile,
 }
 
-/// FFV1 in Matroska, which knows milliseconds: times are rounded to them.
+/// H264 without loss in Matroska, which knows milliseconds: times are rounded to them.
 pub(crate) struct LosslessFile {
     output: Output,
     encoder: encoder::video::Encoder,
@@ -68,14 +68,15 @@ impl LosslessFile {
 
     fn open(path: &Path, width: u32, height: u32) -> anyhow::Result<Self> {
         let mut output = ffmpeg::format::output(path)?;
-        let Some(codec) = encoder::find(codec::Id::FFV1) else { bail!("this FFmpeg has no encoder FFV1") };
+        let Some(codec) = encoder::find_by_name("libx264") else { bail!("this FFmpeg has no encoder libx264") };
         let mut encoder = codec::Context::new_with_codec(codec).encoder().video()?;
         encoder.set_width(width);
         encoder.set_height(height);
         encoder.set_format(Pixel::YUV420P);
         encoder.set_time_base(Rational(1, i32::try_from(VIDEO_CLOCK_RATE)?));
         encoder.set_flags(codec::Flags::GLOBAL_HEADER);
-        let encoder = encoder.open_as(codec)?;
+        let options = [("qp", "0"), ("preset", "ultrafast"), ("threads", "1")];
+        let encoder = encoder.open_as_with(codec, options.into_iter().collect())?;
         let mut stream = output.add_stream(codec)?;
         stream.set_parameters(codec::Parameters::from(&encoder));
         stream.set_time_base(encoder_time_base());

@@ -43,7 +43,8 @@ impl Cutter {
     pub(super) fn cut(&mut self, frame: &Frame<'_>, seconds: f64) -> anyhow::Result<Vec<TrainingPatch>> {
         self.credit += seconds * self.options.per_second;
         let mut patches = Vec::new();
-        while self.credit >= 1.0 {
+        // Parts of a pair that make up a whole one may add up to a little less.
+        while self.credit > 1.0 - 1e-6 {
             self.credit -= 1.0;
             self.cut += 1;
             let (selection, candidates) =
@@ -153,6 +154,6 @@ mod tests {
         let mut cutter = Cutter::new(CutOptions { scale: 2, size: 96, per_second: 8.0 }, StdRng::seed_from_u64(3));
         let patches: Vec<_> = (0..30).flat_map(|_| cutter.cut(&frame, 0.1).unwrap()).collect();
         let random = patches.iter().filter(|patch| patch.selection() == Selection::Random).count();
-        assert!((23..=24).contains(&patches.len()) && (11..=12).contains(&random), "{random} of {}", patches.len());
+        assert_eq!((patches.len(), random), (24, 12));
     }
 }

@@ -23,9 +23,9 @@ pub(crate) struct Feed {
     _watches: JoinSet<()>,
 }
 
-/// What a message is about; `None`: not about one object of a stream.
-pub(crate) fn subject(watched: &Watched) -> Option<(Kind, String)> {
-    object(watched).map(|seen| (seen.kind, seen.name))
+/// The object that a message is about; `None`: not about one object of a stream.
+pub(crate) fn subject(message: &Watched) -> Option<(Kind, String)> {
+    object(message).map(|seen| (seen.kind, seen.name))
 }
 
 struct Seen {
@@ -53,6 +53,8 @@ impl Feed {
                 self.note(&message);
                 messages.push(message);
             }
+            // Watches run side by side.
+            messages.sort_by_key(kind);
         };
         if tokio::time::timeout(TIMEOUT, collect).await.is_err() {
             panic!("the watches showed {:?}, and there is {expected:?}", self.shown);
@@ -87,6 +89,18 @@ fn versions(objects: &Objects) -> BTreeMap<(Kind, String), (String, u64)> {
         (key.clone(), (metadata["uid"].as_str().unwrap().to_owned(), version))
     });
     versions.collect()
+}
+
+fn kind(message: &Watched) -> Option<Kind> {
+    Some(match message {
+        Watched::Stream(_) => Kind::Stream,
+        Watched::Pod(_) => Kind::Pod,
+        Watched::Service(_) => Kind::Service,
+        Watched::Secret(_) => Kind::Secret,
+        Watched::Ingress(_) => Kind::Ingress,
+        Watched::Gone { kind, .. } => *kind,
+        Watched::Node(_) => return None,
+    })
 }
 
 fn is_end_of_list(message: &Watched) -> bool {

@@ -12,12 +12,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod crashes;
+mod bad_values;
+mod deletions;
 mod faults;
 mod feed;
-mod lost_events;
 mod picture;
+mod quiet;
 mod scenarios;
+mod spec_walk;
+mod stale;
 mod wire;
 mod world;
 

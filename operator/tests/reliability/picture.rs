@@ -22,8 +22,7 @@ const KINDS: [(Kind, &str); 5] = [
 impl Objects {
     pub(crate) async fn list(client: &Client, namespace: &str) -> Self {
         let lists = KINDS.map(|(kind, path)| async move {
-            let request = http::Request::get(format!("/{}", path.replace("NS", namespace))).body(Vec::new()).unwrap();
-            let list: Value = client.request(request).await.unwrap();
+            let list = get(client, &format!("/{}", path.replace("NS", namespace))).await;
             let items = list["items"].as_array().cloned().unwrap_or_default();
             items.into_iter().map(move |item| ((kind, text(&item["metadata"]["name"]).to_owned()), item))
         });
@@ -57,6 +56,10 @@ impl Objects {
         let objects = self.0.iter().map(|((kind, name), object)| {
             let mut object = object.clone();
             strip(&mut object);
+            // It is of the namespace, too; what it is made from is there.
+            if let Some(hash) = object.pointer_mut("/metadata/annotations/acuity.video~1template-hash") {
+                *hash = json!("…");
+            }
             if *kind == Kind::Secret {
                 let values = object["data"].as_object_mut().into_iter().flat_map(|data| data.values_mut());
                 values.for_each(|value| *value = json!(text(value).len()));
@@ -69,11 +72,26 @@ impl Objects {
     }
 }
 
+/// An idle connection may be closed at the moment in which it is used again.
+async fn get(client: &Client, path: &str) -> Value {
+    let request = || http::Request::get(path).body(Vec::new()).unwrap();
+    match client.request(request()).await {
+        Err(kube::Error::Service(_) | kube::Error::HyperError(_)) => client.request(request()).await.unwrap(),
+        answer => answer.unwrap(),
+    }
+}
+
 /// Equal for equal clusters.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Picture(BTreeMap<String, Value>);
 
 impl Picture {
+    /// Without how often something was changed, and who wrote what.
+    pub(crate) fn without_history(mut self) -> Self {
+        self.0.values_mut().for_each(forget_history);
+        self
+    }
+
     /// Every value in which they differ, by where it is.
     pub(crate) fn differences(&self, other: &Self) -> Vec<String> {
         let mut found = Vec::new();
@@ -99,6 +117,19 @@ fn strip(value: &mut Value) {
             }
         }
         Value::Array(values) => values.iter_mut().for_each(strip),
+        _ => {}
+    }
+}
+
+fn forget_history(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for counted in ["generation", "observedGeneration", "managedFields"] {
+                fields.remove(counted);
+            }
+            fields.values_mut().for_each(forget_history);
+        }
+        Value::Array(values) => values.iter_mut().for_each(forget_history),
         _ => {}
     }
 }

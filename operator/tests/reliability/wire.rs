@@ -46,6 +46,8 @@ struct State {
     calls: Vec<Call>,
     /// Which call is to go wrong, and how.
     fault: Option<(usize, Fault)>,
+    /// Calls whose path has this in it are refused.
+    refused: Option<String>,
 }
 
 impl Call {
@@ -62,7 +64,23 @@ impl Call {
 impl Wire {
     /// From now on calls are counted from zero, and this one goes wrong.
     pub(crate) fn arm(&self, fault: Option<(usize, Fault)>) {
-        *self.state() = State { calls: Vec::new(), fault };
+        *self.state() = State { fault, ..State::default() };
+    }
+
+    /// From now on every call whose path has `part` in it fails.
+    pub(crate) fn refuse(&self, part: &str) {
+        self.state().refused = Some(part.to_owned());
+    }
+
+    /// What was made and taken away, in order of names.
+    pub(crate) fn lives(&self) -> Vec<String> {
+        let done =
+            self.calls().into_iter().filter(|call| !call.is_event() && call.answer.is_some_and(|code| code < 300));
+        let done = done.filter(|call| [Method::POST, Method::DELETE].contains(&call.method));
+        let name = |path: &str| path.split('/').skip(5).collect::<Vec<_>>().join("/");
+        let mut lives: Vec<_> = done.map(|call| format!("{} {}", call.method, name(&call.path))).collect();
+        lives.sort();
+        lives
     }
 
     pub(crate) fn calls(&self) -> Vec<Call> {
@@ -85,8 +103,9 @@ impl Wire {
     fn begin(&self, method: Method, path: String) -> (usize, Option<Fault>) {
         let mut state = self.state();
         let index = state.calls.len();
+        let refused = state.refused.as_ref().is_some_and(|part| path.contains(part)).then_some(Fault::Answer(500));
         state.calls.push(Call { method, path, answer: None });
-        (index, state.fault.filter(|(at, _)| *at == index).map(|(_, fault)| fault))
+        (index, refused.or(state.fault.filter(|(at, _)| *at == index).map(|(_, fault)| fault)))
     }
 
     fn end(&self, index: usize, answer: StatusCode) {
@@ -172,7 +191,7 @@ fn refuse(code: u16) -> Answer {
         "kind": "Status", "apiVersion": "v1", "status": "Failure",
         "message": "as the test asks", "reason": reason, "code": code,
     });
-    let body = Full::from(status.to_string()).map_err(|never| match never {});
+    let body = Full::from(status.to_string()).map_err(BoxError::from);
     let mut answer = Response::new(Box::new(body) as Box<DynBody>);
     *answer.status_mut() = StatusCode::from_u16(code)?;
     Ok(answer)

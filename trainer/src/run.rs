@@ -57,15 +57,8 @@ pub async fn run(settings: TrainerSettings, shutdown: Shutdown) -> anyhow::Resul
     let (states, newest_state) = watch::channel(None);
     let (progress, newest_progress) = watch::channel(Progress::default());
     let outlets = Outlets { offers, states, progress };
-    let learning = Learning::new(
-        settings,
-        stream.clone(),
-        pod.clone(),
-        network,
-        (device, precision),
-        start,
-        metrics.clone(),
-    );
+    let learning =
+        Learning::new(settings, stream.clone(), pod.clone(), network, (device, precision), start, metrics.clone());
     let until = shutdown.clone();
     let thread = tokio::task::spawn_blocking(move || learning.run(heard, &outlets, &until));
 

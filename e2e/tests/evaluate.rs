@@ -26,7 +26,7 @@ struct Ended {
 
 impl Evaluation {
     fn start(options: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a temporary folder");
         let child = Command::new(program("acuity"))
             .args(["evaluate", CLIP, "--format", "lavfi", "--warmup-seconds", "4", "--json", "report.json"])
             .args(["--seconds", &SECONDS.to_string(), "--video-kbps", "150", "--patch-kbps", "50"])
@@ -116,7 +116,7 @@ async fn a_run_is_measured_to_its_end_and_its_recording_can_be_measured_again() 
 
 async fn is_the_same_measured_again(kept: &Path, mean: &Value) {
     let recording = within(1, "the recording is kept", async || {
-        let folders = fs::read_dir(kept).unwrap().map(|entry| entry.unwrap().path());
+        let folders = fs::read_dir(kept).expect("the kept folder").map(|entry| entry.expect("an entry of it").path());
         folders.into_iter().find(|path| path.join("recording.json").is_file())
     })
     .await;
@@ -129,9 +129,10 @@ async fn is_the_same_measured_again(kept: &Path, mean: &Value) {
         .stdout(Stdio::null())
         .status()
         .await
-        .unwrap();
+        .expect("acuity runs");
     assert!(status.success());
-    let again: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+    let again: Value =
+        serde_json::from_slice(&fs::read(json).expect("the report is there")).expect("the report is JSON");
     assert_eq!(&again["clips"][0]["mean"], mean);
 }
 

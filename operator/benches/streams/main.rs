@@ -204,10 +204,9 @@ impl Births {
             while let Some(Ok(event)) = events.next().await {
                 match event {
                     Event::InitDone => drop(listed.take().map(|listed| listed.send(()))),
+                    // Nobody listens any more once all came.
                     Event::Apply(pod) | Event::InitApply(pod) if known.insert(pod.uid()) => {
-                        if sender.send(Instant::now()).is_err() {
-                            return;
-                        }
+                        let _ = sender.send(Instant::now());
                     }
                     _ => {}
                 }

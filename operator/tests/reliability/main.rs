@@ -4,7 +4,7 @@
 //! ```text
 //! scenario ──▶ World ──▶ Operator ──▶ Wire (counts, refuses, loses, kills) ──▶ API server
 //!                ▲                                                                │
-//!                └────────── Feed (holds back, drops, repeats) ◀── watches ◀──────┘
+//!                └────────────── Feed (holds back) ◀── watches ◀──────────────┘
 //! ```
 //!
 //! The time is the tests' own, kubelet and garbage collector take turns with the operator, and requests go one after the
@@ -13,6 +13,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad_values;
+mod crashes;
 mod deletions;
 mod faults;
 mod feed;

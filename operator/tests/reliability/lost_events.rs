@@ -1,1 +1,0 @@
-//! A watch keeps something to itself.

@@ -56,7 +56,7 @@ async fn reports_become_a_status_and_trainers() {
         ..MediaNodeReport::default()
     };
     let say = async |said: &MediaNodeReport| {
-        bus.put_report(&name, "game-media-node-0", report::Role::MediaNode(said.clone())).await.unwrap();
+        bus.put_report(&name, "game-media-node-0", report::Role::MediaNode(*said)).await.unwrap();
     };
     say(&said).await;
     bed.stream_that("game", is_because(ConditionType::Publishing, "PublisherConnected")).await;

@@ -35,7 +35,7 @@ async fn the_page_shows_both_renditions_and_the_gain() {
     let system = System::start(&[]).await;
     let mut page = Browser::start().open(system.page()).await;
     within(10, "the page says that nothing is published", async || {
-        let text: String = page.evaluate("document.body.innerText").await;
+        let text: String = page.evaluate("document.body?.innerText ?? ''").await;
         text.contains("acuity publish FILE --whip").then_some(())
     })
     .await;

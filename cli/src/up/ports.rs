@@ -1,16 +1,24 @@
 //! Addresses to listen on, known before any child starts and the same after each restart.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
+};
 
 use anyhow::Context;
+use rand::RngExt;
+
+/// Where free ports are looked for: below those that the kernel gives to connections, which would take a port again
+/// between its choice and the start of the child that listens on it.
+const FREE_PORTS: std::ops::Range<u16> = 15_000..32_000;
+const ATTEMPTS: usize = 200;
 
 /// The address with its port, a free one for port 0.
 ///
 /// # Errors
 /// When it is taken; `option` is what to change then.
 pub(crate) fn tcp_address(wanted: SocketAddr, option: &str) -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind(wanted).with_context(|| taken(wanted, "TCP", option))?;
-    Ok(listener.local_addr()?)
+    bound(wanted, |address| TcpListener::bind(address)?.local_addr()).with_context(|| taken(wanted, "TCP", option))
 }
 
 /// The same for UDP.
@@ -18,8 +26,7 @@ pub(crate) fn tcp_address(wanted: SocketAddr, option: &str) -> anyhow::Result<So
 /// # Errors
 /// When it is taken.
 pub(crate) fn udp_address(wanted: SocketAddr, option: &str) -> anyhow::Result<SocketAddr> {
-    let socket = UdpSocket::bind(wanted).with_context(|| taken(wanted, "UDP", option))?;
-    Ok(socket.local_addr()?)
+    bound(wanted, |address| UdpSocket::bind(address)?.local_addr()).with_context(|| taken(wanted, "UDP", option))
 }
 
 /// A free port that only this machine reaches.
@@ -28,6 +35,14 @@ pub(crate) fn udp_address(wanted: SocketAddr, option: &str) -> anyhow::Result<So
 /// When there is none.
 pub(crate) fn free_loopback_address() -> anyhow::Result<SocketAddr> {
     tcp_address((Ipv4Addr::LOCALHOST, 0).into(), "none")
+}
+
+fn bound(wanted: SocketAddr, bind: impl Fn(SocketAddr) -> io::Result<SocketAddr>) -> io::Result<SocketAddr> {
+    if wanted.port() != 0 {
+        return bind(wanted);
+    }
+    let random = || SocketAddr::new(wanted.ip(), rand::rng().random_range(FREE_PORTS));
+    (0..ATTEMPTS).find_map(|_| bind(random()).ok()).map_or_else(|| bind(wanted), Ok)
 }
 
 fn taken(wanted: SocketAddr, protocol: &str, option: &str) -> String {

@@ -93,6 +93,7 @@ function sentence(event) {
     case 'enhancer_gone': return 'enhancer gone';
     case 'pairer_started': return 'pairing of patches started';
     case 'pairer_died': return `pairing died: ${event.reason}`;
+    case 'moved': return 'another media-node takes over';
     default: return event.kind.replaceAll('_', ' ');
   }
 }

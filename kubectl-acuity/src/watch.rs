@@ -219,6 +219,7 @@ fn media_change(event: &Event, gain: &mut Gain, now: Timestamp) -> Option<Change
         StreamEventKind::EnhancerGone => Change::new("enhancer", "gone", ""),
         StreamEventKind::PairerStarted => Change::new("pairer", "started", ""),
         StreamEventKind::PairerDied { reason } => Change::new("pairer", "died", reason),
+        StreamEventKind::Moved { .. } => Change::new("media-node", "moved", ""),
     })
 }
 

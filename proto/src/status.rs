@@ -84,15 +84,37 @@ pub struct StreamEvent {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum StreamEventKind {
-    CheckpointAccepted { version: u64, gain_db: f64 },
-    CheckpointRejected { reason: String, detail: String },
-    Withdrawn { version: u64, reason: String },
-    Restored { version: u64 },
+    CheckpointAccepted {
+        version: u64,
+        gain_db: f64,
+    },
+    CheckpointRejected {
+        reason: String,
+        detail: String,
+    },
+    Withdrawn {
+        version: u64,
+        reason: String,
+    },
+    Restored {
+        version: u64,
+    },
     SceneChange,
-    PublisherConnected { session: String },
-    PublisherGone { session: String, reason: String },
+    PublisherConnected {
+        session: String,
+    },
+    PublisherGone {
+        session: String,
+        reason: String,
+    },
     EnhancerConnected,
     EnhancerGone,
     PairerStarted,
-    PairerDied { reason: String },
+    PairerDied {
+        reason: String,
+    },
+    /// The message `Moved` for viewers: begin a session at `url`, a reference to be resolved against the one used before.
+    Moved {
+        url: String,
+    },
 }

@@ -108,6 +108,8 @@ fn enhancer(args: &UpArgs, program: PathBuf, at: &Meeting, overrides: &[Override
         nats_credentials_file: Some(at.enhancer_credentials.clone()),
         scale: args.scale,
         network: args.network.clone(),
+        // No other one will come.
+        drain_seconds: 0,
         ..EnhancerSettings::default()
     };
     let mut child = child("enhancer", program, &settings, overrides)?;

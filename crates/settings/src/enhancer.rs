@@ -46,6 +46,9 @@ pub struct EnhancerSettings {
     /// Preset of x264
     #[arg(long, id = "preset", value_name = "NAME", default_value = "superfast")]
     pub preset: String,
+    /// How long the end waits for another enhancer to take over
+    #[arg(long, id = "drain_seconds", value_name = "SECONDS", default_value_t = 15)]
+    pub drain_seconds: u32,
     /// Health and metrics
     #[arg(long, id = "health_listen", value_name = "IP:PORT")]
     pub health_listen: Option<std::net::SocketAddr>,

@@ -61,6 +61,13 @@ pub struct MediaNodeSettings {
     /// The most viewers taken at once
     #[arg(long, id = "max_viewers", value_name = "N", default_value_t = 1000)]
     pub max_viewers: u32,
+    /// Where clients reach the stream's media-node, whichever that is at the time (in Kubernetes the Service's address):
+    /// this one asks there who answers, when it begins and before it ends. Without it, it ends at once
+    #[arg(long, id = "service_url", value_name = "URL")]
+    pub service_url: Option<String>,
+    /// How long the end waits for another media-node to answer at the service's address
+    #[arg(long, id = "drain_seconds", value_name = "SECONDS", default_value_t = 20)]
+    pub drain_seconds: u32,
     /// File written once all sockets are bound: JSON {"listen": …, "internal_listen": …, "media_listen": …}
     #[arg(long, id = "ports_file", value_name = "FILE")]
     pub ports_file: Option<PathBuf>,

@@ -15,7 +15,7 @@ setup-tests: ## the same, and what the tests need
 	@scripts/setup.sh --tests
 
 build: setup ## all programs, release
-	cargo build --locked --release --workspace --exclude control-plane --bins
+	cargo build --locked --release --workspace --exclude control-plane --exclude e2e-cluster --bins
 
 print-bin: ## the folder that `make build` puts the programs into
 	@echo $(bin)
@@ -26,7 +26,10 @@ demo: build ## a live stream, enhanced while you watch (RUN_SECONDS=60, CLIP=fil
 test: setup-tests ## all tests
 	cargo test --locked --workspace
 
-check: format clippy deny test ## everything CI asks for
+e2e: setup-tests ## what the README promises of Kubernetes, on a cluster made for it (or KUBECONFIG's); needs root
+	@scripts/e2e.sh $(SCENARIOS)
+
+check: format clippy deny test e2e ## everything CI asks for
 
 format: setup-tests ## is the code formatted?
 	cargo fmt --all --check
@@ -64,4 +67,4 @@ chart: setup-tests ## write what the chart repeats of the rest
 clean: ## remove what was built; the cache folder stays
 	cargo clean
 
-.PHONY: help setup setup-tests build print-bin demo test check format clippy deny fuzz bench bench-operator images cluster cluster-down chart clean
+.PHONY: help setup setup-tests build print-bin demo test e2e check format clippy deny fuzz bench bench-operator images cluster cluster-down chart clean

@@ -6,15 +6,16 @@ use std::{
     sync::OnceLock,
 };
 
-/// The path of a program of the workspace. The first call builds all of them, so that no stale program is tested, and
-/// as `cargo test` (in release: `make build`) does, so that nothing is compiled twice.
+/// The path of a program of the workspace. In a test the first call builds all of them, so that no stale program is tested,
+/// and as `cargo test` (in release: `make build`) does, so that nothing is compiled twice. A program finds the others beside
+/// itself.
 ///
 /// # Panics
 /// When they cannot be built.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    let path = FOLDER.get_or_init(build).join(name);
+    let path = FOLDER.get_or_init(|| beside().unwrap_or_else(build)).join(name);
     assert!(path.is_file(), "the workspace has no program {name}");
     path
 }
@@ -27,6 +28,12 @@ pub fn clip() -> PathBuf {
 
 fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace")
+}
+
+/// The folder of the program that this is; tests and benchmarks lie in one of their own, `deps`.
+fn beside() -> Option<PathBuf> {
+    let own = std::env::current_exe().ok()?;
+    own.parent().filter(|folder| !folder.ends_with("deps")).map(Path::to_path_buf)
 }
 
 fn build() -> PathBuf {

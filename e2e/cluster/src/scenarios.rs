@@ -1,0 +1,38 @@
+//! The promises.
+
+mod deaths;
+mod life;
+
+use anyhow::Context;
+use futures::{FutureExt, future::LocalBoxFuture};
+
+use crate::bed::Bed;
+
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) run: for<'a> fn(&'a Bed) -> LocalBoxFuture<'a, anyhow::Result<()>>,
+}
+
+macro_rules! scenarios {
+    ($($module:ident::$name:ident),+ $(,)?) => {
+        /// In the order in which they run.
+        pub(crate) const ALL: &[Scenario] =
+            &[$(Scenario { name: stringify!($name), run: |bed| $module::$name(bed).boxed_local() }),+];
+    };
+}
+
+scenarios! {
+    life::a_stream_lives_and_leaves_nothing,
+    deaths::each_pod_of_a_stream_is_killed_once,
+    deaths::nats_is_deleted,
+    deaths::the_operator_that_leads_is_deleted,
+}
+
+/// All, or those that are named.
+pub(crate) fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static Scenario>> {
+    if names.is_empty() {
+        return Ok(ALL.iter().collect());
+    }
+    let find = |name: &String| ALL.iter().find(|scenario| scenario.name.contains(name.as_str()));
+    names.iter().map(|name| find(name).with_context(|| format!("no scenario {name}: --list names all"))).collect()
+}

@@ -1,0 +1,87 @@
+//! Everything dies once while a stream is live.
+
+use anyhow::{Context, ensure};
+use crds::{Role, conditions::ConditionType};
+use k8s_openapi::api::{coordination::v1::Lease, core::v1::Pod};
+use kube::{Api, ResourceExt};
+
+use crate::{
+    bed::{Bed, RELEASE, RELEASE_NAMESPACE},
+    live::{FPS, Live, holds, ready},
+    wait::{until, within},
+};
+
+pub(super) async fn each_pod_of_a_stream_is_killed_once(bed: &Bed) -> anyhow::Result<()> {
+    let live = Live::begin(bed, "deaths").await?;
+    live.gains().await?;
+    for role in Role::ALL {
+        let pods = bed.pods(&live.name, role).await?;
+        let killed = pods.first().with_context(|| format!("there is no {role}"))?;
+        let before = live.viewer.stats();
+        bed.kubectl(&["delete", "pod", &killed.name_any(), "--grace-period=0", "--force"]).await?;
+        let another = async || {
+            let pods = bed.pods(&live.name, role).await?;
+            Ok(pods.iter().any(|pod| pod.uid() != killed.uid() && is_ready(pod)))
+        };
+        until(60, &format!("another {role} is ready"), another).await?;
+        live.flows().await?;
+        let after = live.viewer.stats();
+        let missing = (after.frames_expected - before.frames_expected) - (after.frames_shown - before.frames_shown);
+        match role {
+            Role::MediaNode => {
+                let seconds = missing as f64 / f64::from(FPS);
+                bed.figures.add("media-node pod killed → source back", seconds, "s", "< 5");
+            }
+            Role::Enhancer => live.is_enhanced().await?,
+            Role::Trainer => {}
+        }
+        ensure!(role == Role::MediaNode || missing < 12, "the death of {role} took {missing} frames of the source");
+    }
+    live.gains().await.map(drop)
+}
+
+pub(super) async fn nats_is_deleted(bed: &Bed) -> anyhow::Result<()> {
+    let live = Live::begin(bed, "without-nats").await?;
+    let learned = live.gains().await?.checkpoint.context("a gain is of a checkpoint")?.version;
+    let nats = format!("{RELEASE}-nats-0");
+    let pods: Api<Pod> = Api::namespaced(bed.client.clone(), RELEASE_NAMESPACE);
+    let (before, shown) = (pods.get(&nats).await?.uid(), live.viewer.stats());
+    pods.delete(&nats, &Default::default()).await?;
+    until(60, "NATS is back", async || {
+        let pod = pods.get(&nats).await?;
+        Ok(pod.uid() != before && is_ready(&pod))
+    })
+    .await?;
+    let connected = |status: &_| holds(status, ConditionType::BusReachable);
+    bed.status_where(&live.name, 30, "the operator hears again", connected).await?;
+    live.flows().await?;
+    let after = live.viewer.stats();
+    let missing = (after.frames_expected - shown.frames_expected) - (after.frames_shown - shown.frames_shown);
+    ensure!(missing < 12, "the source lost {missing} frames");
+    let newer = |status: &crds::LiveStreamStatus| status.checkpoint.as_ref().is_some_and(|now| now.version > learned);
+    bed.status_where(&live.name, 120, "newer weights are live", newer).await.map(drop)
+}
+
+pub(super) async fn the_operator_that_leads_is_deleted(bed: &Bed) -> anyhow::Result<()> {
+    let live = Live::begin(bed, "led").await?;
+    let leases: Api<Lease> = Api::namespaced(bed.client.clone(), RELEASE_NAMESPACE);
+    let leader = async || {
+        let lease = leases.get(&format!("{RELEASE}-operator")).await?;
+        Ok::<_, anyhow::Error>(lease.spec.and_then(|spec| spec.holder_identity).filter(|holder| !holder.is_empty()))
+    };
+    let first = within(30, "an operator leads", &leader).await?;
+    let pods: Api<Pod> = Api::namespaced(bed.client.clone(), RELEASE_NAMESPACE);
+    let named = pods.list(&Default::default()).await?.items.into_iter().map(|pod| pod.name_any());
+    let pod = named.into_iter().find(|name| first.starts_with(name)).context("no pod has the leader's name")?;
+    pods.delete(&pod, &Default::default()).await?;
+    until(30, "another operator leads", async || Ok(leader().await?.is_some_and(|now| now != first))).await?;
+    bed.apply_example("on-one-machine", "led-by-another").await?;
+    ready(bed, "led-by-another").await?;
+    live.flows().await
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    pod.metadata.deletion_timestamp.is_none()
+        && conditions.is_some_and(|all| all.iter().any(|one| one.type_ == "Ready" && one.status == "True"))
+}

@@ -13,6 +13,8 @@ use std::{collections::VecDeque, time::Duration};
 
 use settings::Unjudged;
 
+use super::gain::UNSEEN_MSE;
+
 /// Pairs a verdict is made of, none older than [`MAX_AGE`].
 const PAIRS: usize = 8;
 /// A checkpoint gone bad is withdrawn within this.
@@ -26,9 +28,6 @@ const LEAST_PAIRS_TO_RETURN: usize = 3;
 const RETURN_ABOVE_DB: f64 = 0.05;
 const MOST_RETURN_ABOVE_DB: f64 = 0.4;
 const REMEMBERED: Duration = Duration::from_secs(60);
-/// Added to every mean squared error, 48 dB: on a black picture bicubic is exact, and a network's last bit is no loss that
-/// anybody sees.
-const UNSEEN_MSE: f64 = 1.0;
 /// Below bicubic: less than this is chance, as the judge has it too.
 const BELOW_DB: f64 = -0.02;
 

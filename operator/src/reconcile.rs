@@ -9,7 +9,7 @@ use crds::{LiveStream, LiveStreamStatus};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::serde_json::json;
 use kube::{
-    Api, Resource,
+    Api, Resource, ResourceExt,
     api::{Patch, PatchParams},
 };
 use proto::StreamName;
@@ -155,7 +155,7 @@ impl Course<'_> {
         }
         let Job { name, stream, observed, now, .. } = &self.job;
         match deletion::next(self.context, stream, name, observed, &mut self.again_at, *now).await {
-            Ok(version) => self.note_stream_written(version),
+            Ok(answer) => self.note_stream(answer),
             Err(failure) => self.failure = Some(failure),
         }
     }
@@ -180,8 +180,8 @@ impl Course<'_> {
         let troubles = events::of_statuses(stream.status.as_ref(), &answer.status);
         self.context.events.announce(stream, troubles).await;
         match patch_status(self.context, stream, name, &answer.status).await {
-            Ok(version) => {
-                self.note_stream_written(version);
+            Ok(written) => {
+                self.note_stream(written);
                 if answer.numbers_changed {
                     self.job.observed.memory.numbers_written_at = Some(self.job.now);
                 }
@@ -190,9 +190,41 @@ impl Course<'_> {
         }
     }
 
-    fn note_stream_written(&mut self, version: Option<u64>) {
-        if let Some(version) = version {
-            self.job.observed.memory.note_written(Kind::Stream, version);
+    fn note_stream(&mut self, answer: StreamAnswer) {
+        let Job { name, stream, observed, .. } = &mut self.job;
+        match answer {
+            StreamAnswer::Untouched => {}
+            StreamAnswer::Written(version) => observed.memory.note_written(Kind::Stream, version),
+            StreamAnswer::Gone => self.corrections.push(Watched::Gone {
+                kind: Kind::Stream,
+                stream: name.clone(),
+                name: name.name().to_owned(),
+                uid: stream.metadata.uid.clone().unwrap_or_default(),
+            }),
+        }
+    }
+}
+
+/// What the API server made of a write to the stream itself.
+enum StreamAnswer {
+    /// There was nothing to write.
+    Untouched,
+    /// The version it has since.
+    Written(u64),
+    /// It is not there any more, whatever the watch has shown: nothing is made for it from now on.
+    Gone,
+}
+
+impl StreamAnswer {
+    fn of(answer: kube::Result<LiveStream>, name: &StreamName, doing: &str) -> Result<Self, Failure> {
+        match answer {
+            Ok(written) => {
+                Ok(written.resource_version().as_deref().and_then(parse_version).map_or(Self::Untouched, Self::Written))
+            }
+            Err(kube::Error::Api(answer)) if answer.is_not_found() => Ok(Self::Gone),
+            // Another one may have its name: the watch will tell.
+            Err(kube::Error::Api(answer)) if answer.is_conflict() => Err(Failure::Outdated(name.to_string())),
+            Err(error) => Err(Failure::Request { doing: doing.to_owned(), source: Box::new(error) }),
         }
     }
 }
@@ -202,7 +234,7 @@ async fn patch_status(
     stream: &LiveStream,
     name: &StreamName,
     status: &LiveStreamStatus,
-) -> Result<Option<u64>, Failure> {
+) -> Result<StreamAnswer, Failure> {
     let api: Api<LiveStream> = Api::namespaced(context.client.clone(), name.namespace());
     let patch = json!({
         "apiVersion": LiveStream::api_version(&()),
@@ -211,13 +243,7 @@ async fn patch_status(
         "status": status,
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    match api.patch_status(name.name(), &params, &Patch::Apply(&patch)).await {
-        Ok(patched) => Ok(patched.metadata.resource_version.as_deref().and_then(parse_version)),
-        Err(kube::Error::Api(answer)) if answer.is_not_found() => Ok(None),
-        // Another one may have its name: the watch will tell.
-        Err(kube::Error::Api(answer)) if answer.is_conflict() => Err(Failure::Outdated(name.to_string())),
-        Err(error) => Err(Failure::Request { doing: "writing the status".to_owned(), source: Box::new(error) }),
-    }
+    StreamAnswer::of(api.patch_status(name.name(), &params, &Patch::Apply(&patch)).await, name, "writing the status")
 }
 
 /// For people, and without what changes each time; what is merely looked up again is not worth a word.

@@ -17,6 +17,7 @@ mod crashes;
 mod deletions;
 mod faults;
 mod feed;
+mod lost_events;
 mod picture;
 mod quiet;
 mod scenarios;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     picture::Picture,
     wire::{Call, Fault},
-    world::{Step, World},
+    world::{BlindFor, Step, World},
 };
 
 /// A piece of a stream's life: what it is like before, and what happens then, one after the other or all at once.
@@ -58,8 +58,9 @@ pub(crate) fn named(names: &[&str]) -> Vec<Scenario> {
 impl Scenario {
     /// Runs it, with one call going wrong.
     pub(crate) async fn run(&self, fault: Option<(usize, Fault)>) -> End {
-        let world = self.begin().await;
+        let mut world = self.begin().await;
         world.wire.arm(fault);
+        world.make_blind_for(BlindFor::Nothing);
         self.go_on(world).await
     }
 

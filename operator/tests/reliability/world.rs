@@ -35,6 +35,8 @@ pub(crate) struct World {
     held: Vec<Watched>,
     /// What the watches have shown, by turn.
     pub(crate) history: Vec<Vec<Watched>>,
+    /// How many changes of objects the watches have shown since the operator was made blind.
+    pub(crate) changes: usize,
     /// Something has moved since everybody looked.
     is_news: bool,
     /// The spec as it was created.
@@ -48,6 +50,8 @@ pub(crate) struct World {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BlindFor {
     Nothing,
+    /// The change of an object that comes after so many others; for ever.
+    Change(usize),
     /// Everything of a kind, until it sees again.
     Kind(Kind),
 }
@@ -74,6 +78,7 @@ impl World {
             blind_for: BlindFor::Nothing,
             held: Vec::new(),
             history: Vec::new(),
+            changes: 0,
             is_news: true,
             spec: Value::Null,
             failing: Vec::new(),
@@ -82,7 +87,7 @@ impl World {
     }
 
     pub(crate) fn make_blind_for(&mut self, blind_for: BlindFor) {
-        self.blind_for = blind_for;
+        (self.blind_for, self.changes) = (blind_for, 0);
     }
 
     /// What was held back comes now.
@@ -186,7 +191,10 @@ impl World {
 
     fn show(&mut self, message: Watched) {
         let Some((kind, _)) = subject(&message) else { return self.operator.handle_watched(message, self.now) };
+        let index = self.changes;
+        self.changes += 1;
         match self.blind_for {
+            BlindFor::Change(hidden) if hidden == index => {}
             BlindFor::Kind(hidden) if hidden == kind => self.held.push(message),
             _ => self.operator.handle_watched(message, self.now),
         }

@@ -26,7 +26,8 @@ if [[ -z ${KUBECONFIG:-} ]]; then
   NODES=2 cluster/cluster up
   KUBECONFIG=$(cluster/cluster kubeconfig)
 fi
-export KUBECONFIG PATH RUST_LOG=${RUST_LOG:-warn}
+PATH=$programs:$PATH # where kubectl finds its plugin
+export KUBECONFIG PATH RUST_LOG=${RUST_LOG:-error}
 rm -rf target/e2e
 "$programs/e2e-cluster" "$@"
 python3 scripts/bench-table.py target/e2e/figures.json

@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, ensure};
 use crds::{LiveStream, LiveStreamStatus, Role, children};
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams},
@@ -67,6 +67,15 @@ impl Bed {
         run("kubectl", &[&["--namespace", NAMESPACE], arguments].concat()).await
     }
 
+    pub(crate) async fn acuity(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        run("kubectl", &self.acuity_arguments(arguments)).await
+    }
+
+    /// What makes kubectl our plugin.
+    pub(crate) fn acuity_arguments<'a>(&self, arguments: &[&'a str]) -> Vec<&'a str> {
+        [&["acuity", "--namespace", NAMESPACE], arguments].concat()
+    }
+
     /// Applies `examples/EXAMPLE.yaml` as `name`.
     pub(crate) async fn apply_example(&self, example: &str, name: &str) -> anyhow::Result<()> {
         let text = fs::read_to_string(Path::new("examples").join(example).with_extension("yaml"))?;
@@ -102,6 +111,23 @@ impl Bed {
         if let Err(error) = ended {
             println!("e2e: {error:#}");
         }
+    }
+
+    /// Gives an image another tag, on every node: what is rolled out then is known to work.
+    pub(crate) async fn tag_again(&self, image: &str, suffix: &str) -> anyhow::Result<String> {
+        ensure!(self.own, "only on a cluster of `make cluster` images can be given another tag");
+        for node in self.node_numbers().await? {
+            let another = format!("{image}{suffix}");
+            let tag = ["node", node.as_str(), "ctr", "-n", "k8s.io", "images", "tag", "--force", image, &another];
+            run("cluster/cluster", &tag).await?;
+        }
+        let (_, tag) = image.rsplit_once(':').context("the image has a tag")?;
+        Ok(format!("{tag}{suffix}"))
+    }
+
+    async fn node_numbers(&self) -> anyhow::Result<Vec<String>> {
+        let nodes = Api::<Node>::all(self.client.clone()).list(&ListParams::default()).await?;
+        Ok((1..=nodes.items.len()).map(|number| number.to_string()).collect())
     }
 
     /// All nodes together have `count` GPUs, or say so.

@@ -5,6 +5,7 @@ use std::{io::Write, time::Instant};
 use anyhow::{Context, ensure};
 use crds::{LiveStreamStatus, conditions::ConditionType};
 use e2e::{Publisher, Viewer, clip};
+use k8s_openapi::api::core::v1::Pod;
 use tempfile::NamedTempFile;
 
 use crate::{
@@ -86,6 +87,12 @@ pub(crate) async fn ready(bed: &Bed, name: &str) -> anyhow::Result<LiveStreamSta
 
 pub(crate) fn holds(status: &LiveStreamStatus, condition: ConditionType) -> bool {
     status.condition(condition).is_some_and(|condition| condition.status == "True")
+}
+
+pub(crate) fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    pod.metadata.deletion_timestamp.is_none()
+        && conditions.is_some_and(|all| all.iter().any(|one| one.type_ == "Ready" && one.status == "True"))
 }
 
 /// Seconds until `done`, of which `what` is measured.

@@ -1,7 +1,10 @@
 //! The promises.
 
 mod deaths;
+mod gpus;
 mod life;
+mod plugin;
+mod release;
 
 use anyhow::Context;
 use futures::{FutureExt, future::LocalBoxFuture};
@@ -26,6 +29,10 @@ scenarios! {
     deaths::each_pod_of_a_stream_is_killed_once,
     deaths::nats_is_deleted,
     deaths::the_operator_that_leads_is_deleted,
+    plugin::kubectl_acuity_answers,
+    release::live_streams_follow_an_upgrade_and_its_rollback,
+    gpus::two_streams_share_a_gpu,
+    release::an_uninstalled_release_leaves_the_definition_and_says_so,
 }
 
 /// All, or those that are named.

@@ -5,7 +5,6 @@ use std::fs;
 use anyhow::{Context, ensure};
 use crds::children;
 use http::Request;
-use kube::api::{Api, ListParams};
 use serde_json::Value;
 
 use super::{Bed, release};
@@ -73,12 +72,6 @@ impl Bed {
                     .then(|| format!("{messages} messages and {listeners} consumers in {name}"))
             })
             .collect())
-    }
-
-    async fn node_numbers(&self) -> anyhow::Result<Vec<String>> {
-        let nodes =
-            Api::<k8s_openapi::api::core::v1::Node>::all(self.client.clone()).list(&ListParams::default()).await?;
-        Ok((1..=nodes.items.len()).map(|number| number.to_string()).collect())
     }
 }
 

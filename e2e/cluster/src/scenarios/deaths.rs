@@ -7,7 +7,7 @@ use kube::{Api, ResourceExt};
 
 use crate::{
     bed::{Bed, RELEASE, RELEASE_NAMESPACE},
-    live::{FPS, Live, holds, ready},
+    live::{FPS, Live, holds, is_ready, ready},
     wait::{until, within},
 };
 
@@ -78,10 +78,4 @@ pub(super) async fn the_operator_that_leads_is_deleted(bed: &Bed) -> anyhow::Res
     bed.apply_example("on-one-machine", "led-by-another").await?;
     ready(bed, "led-by-another").await?;
     live.flows().await
-}
-
-fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
-    pod.metadata.deletion_timestamp.is_none()
-        && conditions.is_some_and(|all| all.iter().any(|one| one.type_ == "Ready" && one.status == "True"))
 }

@@ -1,0 +1,66 @@
+//! The release changes and goes.
+
+use anyhow::{Context, ensure};
+use crds::{LiveStream, Role};
+use k8s_openapi::{
+    api::core::v1::Pod, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::{Api, CustomResourceExt};
+
+use crate::{
+    bed::{Bed, RELEASE, RELEASE_NAMESPACE},
+    live::{Live, is_ready},
+    wait::until,
+};
+
+/// What another tag is made of.
+const LATER: &str = "-later";
+
+pub(super) async fn live_streams_follow_an_upgrade_and_its_rollback(bed: &Bed) -> anyhow::Result<()> {
+    let live = Live::begin(bed, "upgraded").await?;
+    live.gains().await?;
+    let mut options = vec!["--set".to_owned(), "commonLabels.team=games".to_owned()];
+    for (role, key) in [(Role::MediaNode, "mediaNode"), (Role::Enhancer, "enhancer"), (Role::Trainer, "trainer")] {
+        let image = image_of(bed, &live.name, role).await?.with_context(|| format!("there is no {role}"))?;
+        let tag = bed.tag_again(&image, LATER).await?;
+        options.extend(["--set-string".to_owned(), format!("images.{key}.tag={tag}")]);
+    }
+    bed.install(&options.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    until(120, "all pods have the new images", async || all_have(bed, &live.name, true).await).await?;
+    live.flows().await?;
+    live.gains().await?;
+
+    bed.helm(&["rollback", RELEASE, "--wait", "--timeout", "60s"]).await?;
+    until(120, "all pods have the old images", async || all_have(bed, &live.name, false).await).await?;
+    live.flows().await
+}
+
+pub(super) async fn an_uninstalled_release_leaves_the_definition_and_says_so(bed: &Bed) -> anyhow::Result<()> {
+    let said = bed.helm(&["uninstall", RELEASE, "--wait", "--timeout", "60s"]).await?;
+    let definition = LiveStream::crd_name();
+    ensure!(said.contains(definition), "it does not say that {definition} stays: {said}");
+    Api::<CustomResourceDefinition>::all(bed.client.clone()).get(definition).await?;
+    let pods: Api<Pod> = Api::namespaced(bed.client.clone(), RELEASE_NAMESPACE);
+    until(30, "no pod is left", async || Ok(pods.list(&Default::default()).await?.items.is_empty())).await?;
+    bed.install(&[]).await.map(drop)
+}
+
+/// Whether the stream has a ready pod of each role, all of them of the later images, or of the others.
+async fn all_have(bed: &Bed, stream: &str, later: bool) -> anyhow::Result<bool> {
+    for role in Role::ALL {
+        let pods = bed.pods(stream, role).await?;
+        let fits = |pod: &Pod| is_ready(pod) && image(pod).is_some_and(|image| image.ends_with(LATER) == later);
+        if pods.is_empty() || !pods.iter().all(fits) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn image_of(bed: &Bed, stream: &str, role: Role) -> anyhow::Result<Option<String>> {
+    Ok(bed.pods(stream, role).await?.first().and_then(image).map(str::to_owned))
+}
+
+fn image(pod: &Pod) -> Option<&str> {
+    pod.spec.as_ref()?.containers.first()?.image.as_deref()
+}

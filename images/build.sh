@@ -65,6 +65,7 @@ shift
 
 context=$(mktemp -d "$store/.context.XXXXXX")
 trap 'rm -rf "$context"' EXIT
+libtorch=$(dirname "$(scripts/fetch-libtorch.sh)")
 make_base
 
 for image in "$@"; do
@@ -81,14 +82,10 @@ for image in "$@"; do
     *) programs=("$image") ;;
   esac
   cp "${programs[@]/#/$folder/}" "$context/programs"
-  case $image in
-    trainer | enhancer)
-      libtorch=$(scripts/fetch-libtorch.sh)
-      mkdir "$context/programs/libtorch"
-      cp --dereference "$libtorch"/lib/*.so* "$libtorch"/../nvidia/*/lib/*.so* "$context/programs/libtorch"
-      ;;
-  esac
-  build "$(tag "$image")" -f "images/$image.Dockerfile" --build-arg BUILDER=$base --build-arg PROGRAMS=programs "$context"
+  options=(-f "images/$image.Dockerfile" --build-arg BUILDER=$base --build-arg PROGRAMS=programs --volume "$libtorch:/libtorch:ro")
+  # What has a name is there the next time, also after --prune.
+  build "localhost/acuity/$image:packages" --target packages "${options[@]}" "$context"
+  build "$(tag "$image")" "${options[@]}" "$context"
 done
 
 for image in "$@"; do

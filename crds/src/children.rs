@@ -35,6 +35,8 @@ pub const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
 pub const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 pub const STREAM_LABEL: &str = "acuity.video/stream";
+/// A pod's own name: the stream's Services select the one media-node that serves by it.
+pub const POD_LABEL: &str = "acuity.video/pod";
 
 /// Value of [`MANAGED_BY_LABEL`], and the operator's name as a field manager.
 pub const MANAGER: &str = "acuity-operator";

@@ -144,6 +144,9 @@ impl Shell<'_> {
             Change::ApplyService(service, known) => {
                 self.server_side_apply(&self.api::<Service>(), &*service, known.as_ref(), Watched::service).await
             }
+            Change::SwitchService(service, known) => {
+                self.server_side_apply(&self.api::<Service>(), &*service, Some(&known), Watched::service).await
+            }
             Change::DeleteService(known) => self.delete(&self.api::<Service>(), &known, false, Watched::service).await,
             Change::ApplyIngress(ingress, known) => {
                 self.server_side_apply(&self.api::<Ingress>(), &*ingress, known.as_ref(), Watched::ingress).await
@@ -167,13 +170,15 @@ pub(crate) fn subject(change: &Change, stream: &StreamName) -> (Kind, String, Op
             let (kind, name, pod) = pod_of(pod);
             let setback = match why {
                 Removal::Ended(message) => Some(Refusal { reason: RefusalReason::Lost, message: message.clone() }),
-                Removal::Unwanted | Removal::Outdated | Removal::Stuck => None,
+                Removal::Unwanted | Removal::Outdated | Removal::MakesRoom(_) | Removal::Stuck => None,
             };
             (kind, name, pod, setback)
         }
         Change::CreateSecret => (Kind::Secret, crds::children::secret_name(stream.name()), None, None),
         Change::DeleteSecret(known) => named(Kind::Secret, known),
-        Change::ApplyService(service, _) => (Kind::Service, service.name_any(), None, None),
+        Change::ApplyService(service, _) | Change::SwitchService(service, _) => {
+            (Kind::Service, service.name_any(), None, None)
+        }
         Change::DeleteService(known) => named(Kind::Service, known),
         Change::ApplyIngress(ingress, _) => (Kind::Ingress, ingress.name_any(), None, None),
         Change::DeleteIngress(known) => named(Kind::Ingress, known),

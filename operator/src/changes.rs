@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crds::{LiveStream, children::ADVERTISED_ADDRESSES_ANNOTATION};
+use crds::{
+    LiveStream, MediaExposure,
+    children::{ADVERTISED_ADDRESSES_ANNOTATION, POD_LABEL, pod_labels},
+};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::{
     core::v1::{Pod, Service},
@@ -13,11 +16,11 @@ use proto::StreamName;
 
 use crate::{
     apply::subject,
-    desired::{Desired, Earliest},
+    desired::{Desired, Earliest, Other},
     memory::FORGIVEN_AFTER,
-    names::{PodName, TEMPLATE_HASH},
+    names::{PodName, Role, TEMPLATE_HASH},
     observe::Observed,
-    views::{AskedIngress, AskedService, Meta, PodView},
+    views::{AskedIngress, AskedService, Meta, Pairs, PodView},
 };
 
 /// A pod that should have been gone for so long is on a node that is gone.
@@ -44,6 +47,8 @@ pub(crate) enum Change {
     /// With a new internal token.
     CreateSecret,
     ApplyService(Box<Service>, Option<Known>),
+    /// From now on it selects another pod.
+    SwitchService(Box<Service>, Known),
     DeleteService(Known),
     ApplyIngress(Box<Ingress>, Option<Known>),
     DeleteIngress(Known),
@@ -70,8 +75,10 @@ pub(crate) struct Known {
 pub(crate) enum Removal {
     /// It is not, or no longer, wanted.
     Unwanted,
-    /// Its template has changed; another one follows.
+    /// Its template has changed; another one follows, or has followed already.
     Outdated,
+    /// There is no room for its successor beside it, and why.
+    MakesRoom(String),
     /// It ended; another one follows.
     Ended(String),
     /// Its node does not end it.
@@ -87,7 +94,7 @@ pub(crate) struct Changes {
     /// Something is on its way out that must be gone first, or waits for a later try.
     pub waiting: bool,
     pub again_at: Option<Timestamp>,
-    /// Pods that have made up for earlier failures.
+    /// Slots whose pods have made up for earlier failures.
     pub forgiven: Vec<PodName>,
 }
 
@@ -115,12 +122,16 @@ pub(crate) fn changes(
 ) -> Changes {
     let mut plan = Plan {
         uid: stream.meta().uid.as_deref().unwrap_or_default(),
+        behind_service: behind_service(stream),
         now,
         changes: Changes::default(),
-        again_at: Earliest(desired.again_at),
+        again_at: desired.again_at,
     };
     for (pod, view) in &observed.pods {
-        plan.present_pod(*pod, view, desired.pods.get(pod), observed);
+        match desired.others.get(pod) {
+            Some(other) if plan.is_ours(&view.meta) => plan.followed_pod(name, *pod, view, other),
+            _ => plan.present_pod(*pod, view, desired.pods.get(pod), observed),
+        }
     }
     for (pod, view) in &observed.earlier {
         plan.present_pod(*pod, view, None, observed);
@@ -135,7 +146,7 @@ pub(crate) fn changes(
             plan.wait_until(None);
             continue;
         }
-        match observed.memory.held_until(*name, hash_of(pod), now) {
+        match observed.memory.held_until(name.slot(), hash_of(pod), now) {
             None => plan.changes.pods.push(Change::CreatePod(*name, Box::new(pod.clone()))),
             Some(at) => plan.wait_until(Some(at)),
         }
@@ -148,12 +159,18 @@ pub(crate) fn changes(
     plan.changes
 }
 
+/// Media come through a Service, which leads to the media-node that serves and to no other.
+pub(crate) fn behind_service(stream: &LiveStream) -> bool {
+    matches!(stream.spec.relay.media.exposure, MediaExposure::NodePort | MediaExposure::LoadBalancer)
+}
+
 pub(crate) fn hash_of(pod: &Pod) -> &str {
     pod.annotations().get(TEMPLATE_HASH).map_or("", String::as_str)
 }
 
 struct Plan<'a> {
     uid: &'a str,
+    behind_service: bool,
     now: Timestamp,
     changes: Changes,
     again_at: Earliest,
@@ -162,12 +179,8 @@ struct Plan<'a> {
 impl Plan<'_> {
     fn present_pod(&mut self, name: PodName, pod: &PodView, wanted: Option<&Pod>, observed: &Observed) {
         let delete = |why| Change::DeletePod { pod: name, known: Known::of(&pod.meta), why };
-        if let Some(due_at) = pod.meta.deletion_due_at {
-            let given_up_at = due_at + GIVEN_UP_AFTER;
-            if given_up_at <= self.now {
-                self.changes.pods.push(delete(Removal::Stuck));
-            }
-            return self.wait_until(Some(given_up_at));
+        if pod.meta.is_deleting() {
+            return self.leaving_pod(name, pod);
         }
         let Some(wanted) = wanted.filter(|_| self.is_ours(&pod.meta)) else {
             return self.changes.pods.push(delete(Removal::Unwanted));
@@ -182,41 +195,69 @@ impl Plan<'_> {
             return self.changes.pods.push(delete(Removal::Outdated));
         }
         self.restore_metadata(name, pod, wanted, observed);
-        if observed.memory.setbacks.contains_key(&name) {
+        if observed.memory.setbacks.contains_key(&name.slot()) {
             match pod.ready_since.map(|since| since + FORGIVEN_AFTER) {
-                Some(at) if at <= self.now => self.changes.forgiven.push(name),
+                Some(at) if at <= self.now => self.changes.forgiven.push(name.slot()),
                 at => self.again_at.add(at),
             }
         }
     }
 
+    fn leaving_pod(&mut self, pod: PodName, view: &PodView) {
+        let Some(due_at) = view.meta.deletion_due_at else { return };
+        let given_up_at = due_at + GIVEN_UP_AFTER;
+        if given_up_at <= self.now {
+            let known = Known::of(&view.meta);
+            self.changes.pods.push(Change::DeletePod { pod, known, why: Removal::Stuck });
+        }
+        self.wait_until(Some(given_up_at));
+    }
+
+    /// One beside which there is to be another.
+    fn followed_pod(&mut self, stream: &StreamName, name: PodName, pod: &PodView, other: &Other) {
+        let why = match (other, &pod.ended) {
+            _ if pod.meta.is_deleting() => return self.leaving_pod(name, pod),
+            (_, Some(why)) => Removal::Ended(why.clone()),
+            (Other::Outdated | Other::Ends, None) => Removal::Outdated,
+            (Other::MakesRoom(why), None) => Removal::MakesRoom(why.clone()),
+            (Other::Stays, None) => {
+                self.changes.waiting = true;
+                let mut labels = pod_labels(stream.name(), name.role);
+                labels.insert(POD_LABEL.to_owned(), pod.meta.name.clone());
+                let metadata = missing_metadata(pod, &labels, &BTreeMap::new());
+                return self.patch_pod(name, pod, metadata);
+            }
+        };
+        self.changes.pods.push(Change::DeletePod { pod: name, known: Known::of(&pod.meta), why });
+    }
+
+    fn patch_pod(&mut self, pod: PodName, view: &PodView, metadata: MissingMetadata) {
+        if metadata != MissingMetadata::default() {
+            self.changes.pods.push(Change::PatchPod { pod, known: Known::of(&view.meta), metadata });
+        }
+    }
+
     /// Labels and annotations that the operator wrote are put back; others stay.
     fn restore_metadata(&mut self, name: PodName, pod: &PodView, wanted: &Pod, observed: &Observed) {
-        let missing = |pairs: &crate::views::Pairs, wanted: &BTreeMap<String, String>| -> BTreeMap<String, String> {
-            let missing = wanted.iter().filter(|(key, value)| !pairs.contain(key, value));
-            missing.map(|(key, value)| (key.clone(), value.clone())).collect()
-        };
-        let mut metadata = MissingMetadata {
-            labels: missing(&pod.labels, wanted.labels()),
-            annotations: missing(&pod.annotations, wanted.annotations()),
-            owner: pod.meta.controller_uid.is_none(),
-        };
-        if name.role == crds::Role::MediaNode
-            && let Some(addresses) = &observed.advertised
-            && *addresses != pod.advertised
-        {
+        let mut metadata = missing_metadata(pod, wanted.labels(), wanted.annotations());
+        if let Some(addresses) = observed.advertised.get(&name).filter(|addresses| **addresses != pod.advertised) {
             metadata.annotations.insert(ADVERTISED_ADDRESSES_ANNOTATION.to_owned(), addresses.clone());
         }
-        let known = Known::of(&pod.meta);
-        if metadata != MissingMetadata::default() {
-            self.changes.pods.push(Change::PatchPod { pod: name, known: known.clone(), metadata });
-        }
+        self.patch_pod(name, pod, metadata);
         let gated = wanted.spec.as_ref().is_some_and(|spec| spec.readiness_gates.is_some());
         // It is raised and never lowered: a probe that goes unanswered later must not take a working stream out of its
         // Service.
-        if gated && observed.reachable == Some(true) && pod.reachable != Some(true) {
-            self.changes.pods.push(Change::SetReachable { pod: name, known });
+        if gated && pod.reachable != Some(true) && self.is_reachable(name, pod, observed) {
+            self.changes.pods.push(Change::SetReachable { pod: name, known: Known::of(&pod.meta) });
         }
+    }
+
+    /// Its probe was answered; or no probe can come to it before it serves, at an address that another one serves now.
+    fn is_reachable(&self, name: PodName, pod: &PodView, observed: &Observed) -> bool {
+        let is_successor = observed.media_node().is_some_and(|(serving, _)| serving != name);
+        let cannot_be_probed =
+            self.behind_service && is_successor && pod.containers_ready && !pod.advertised.is_empty();
+        observed.probed == Some((name, true)) || cannot_be_probed
     }
 
     fn services(&mut self, observed: &Observed, desired: &Desired) {
@@ -239,9 +280,18 @@ impl Plan<'_> {
                 {
                     continue;
                 }
+                Some(service) if asked.as_ref().is_some_and(|asked| service.asked.selects_another_pod_than(asked)) => {
+                    let known = Known::of(&service.meta);
+                    self.changes.rest.push(Change::SwitchService(Box::new(wanted.clone()), known));
+                    continue;
+                }
                 Some(service) => Some(Known::of(&service.meta)),
             };
             self.changes.rest.push(Change::ApplyService(Box::new(wanted.clone()), known));
+        }
+        // What comes through it comes to the old media-node, as long as that serves.
+        if desired.others.iter().any(|(pod, other)| pod.role == Role::MediaNode && *other == Other::Stays) {
+            return;
         }
         let unwanted = observed.services.iter().filter(|(name, service)| {
             !service.meta.is_deleting()
@@ -298,5 +348,22 @@ impl Plan<'_> {
     fn wait_until(&mut self, at: Option<Timestamp>) {
         self.changes.waiting = true;
         self.again_at.add(at);
+    }
+}
+
+/// What of these a pod lacks, or has otherwise.
+fn missing_metadata(
+    pod: &PodView,
+    labels: &BTreeMap<String, String>,
+    annotations: &BTreeMap<String, String>,
+) -> MissingMetadata {
+    let missing = |pairs: &Pairs, wanted: &BTreeMap<String, String>| -> BTreeMap<String, String> {
+        let missing = wanted.iter().filter(|(key, value)| !pairs.contain(key, value));
+        missing.map(|(key, value)| (key.clone(), value.clone())).collect()
+    };
+    MissingMetadata {
+        labels: missing(&pod.labels, labels),
+        annotations: missing(&pod.annotations, annotations),
+        owner: pod.meta.controller_uid.is_none(),
     }
 }

@@ -22,6 +22,7 @@ use crate::{
     addresses::parse_annotation,
     apply::Failure,
     autoscaling::Scaler,
+    changes::behind_service,
     context::Context,
     memory::Memory,
     observe::Observed,
@@ -293,7 +294,7 @@ impl Operator {
             known.echo_due_at = None;
         }
         let observed = self.observe(name, &stream, now);
-        self.aim(name, &observed);
+        self.aim(name, &stream, &observed);
         for other in self.scaler.take_triggered() {
             self.queue.schedule(&other, now);
         }
@@ -317,9 +318,9 @@ impl Operator {
         }
     }
 
-    /// Has the addresses of the media-node's pod probed, once it was told them.
-    fn aim(&mut self, name: &StreamName, observed: &Observed) {
-        let pod = observed.media_node().filter(|pod| pod.is_alive() && pod.containers_ready);
+    /// Has the addresses of a media-node's pod probed, once it was told them.
+    fn aim(&mut self, name: &StreamName, stream: &LiveStream, observed: &Observed) {
+        let pod = observed.media_node_to_probe(behind_service(stream));
         let target = pod.map(|pod| (pod.meta.uid.clone(), pod.advertised.clone()));
         let Some(known) = self.known.get_mut(name).filter(|known| known.target != target) else { return };
         if let Some((pod_uid, _)) = known.target.take() {

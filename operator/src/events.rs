@@ -1,6 +1,6 @@
 //! What is worth an Event on the stream. The recorder aggregates: the same one again is counted, not listed.
 
-use crds::{ConditionType, LiveStream, LiveStreamStatus};
+use crds::{ConditionType, LiveStream, LiveStreamStatus, children::POD_LABEL};
 use k8s_openapi::api::{core::v1::ObjectReference, events::v1 as events};
 use kube::{
     Api, Client, Resource,
@@ -20,10 +20,11 @@ const MAX_NOTE: usize = 1000;
 const ANNOUNCED: [ConditionType; 4] =
     [ConditionType::Ready, ConditionType::Training, ConditionType::Enhancing, ConditionType::Stalled];
 /// Reasons of theirs that are no troubles.
-const ORDINARY: [&str; 15] = [
+const ORDINARY: [&str; 16] = [
     "Accepting",
     "Paused",
     "Starting",
+    "Moving",
     "Deleting",
     "AddressPending",
     "Running",
@@ -74,12 +75,21 @@ fn of_change(change: &Change) -> Option<Announcement> {
         Change::DeletePod { known, why: Removal::Outdated, .. } => {
             Some(announce(normal, "PodReplaced", "its template has changed", ("Pod", known.clone())))
         }
+        Change::DeletePod { known, why: Removal::MakesRoom(why), .. } => {
+            let note = format!("there is no room for its successor beside it: {why}");
+            Some(announce(warning, "PodMakesRoom", &note, ("Pod", known.clone())))
+        }
         Change::DeletePod { known, why: Removal::Ended(why), .. } => {
             Some(announce(warning, "PodLost", why, ("Pod", known.clone())))
         }
         Change::DeletePod { known, why: Removal::Stuck, .. } => {
             let note = "its node did not end it in time: it is forgotten, and may still run there";
             Some(announce(warning, "PodGivenUp", note, ("Pod", known.clone())))
+        }
+        Change::SwitchService(service, known) => {
+            let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+            let pod = selector.and_then(|selector| selector.get(POD_LABEL)).map_or("", String::as_str);
+            Some(announce(normal, "Switched", &format!("it leads to {pod} from now on"), ("Service", known.clone())))
         }
         Change::ApplyService(_, Some(known)) => {
             Some(announce(normal, "Restored", "it is again what the spec says", ("Service", known.clone())))

@@ -14,7 +14,7 @@ pub(crate) const FORGIVEN_AFTER: SignedDuration = SignedDuration::from_mins(1);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Memory {
-    /// Pods that ended or were refused, and when they may be made again.
+    /// Pods that ended or were refused, by slot, and when they may be made again.
     pub setbacks: BTreeMap<PodName, Setback>,
     /// Why an object that is no pod could not be made, by its name.
     pub refused: BTreeMap<(Kind, String), Setback>,
@@ -22,10 +22,40 @@ pub(crate) struct Memory {
     pub secret_missing: Option<String>,
     /// Without an accelerator free, no enhancer is tried before this.
     pub accelerator_due_at: Option<Timestamp>,
+    pub accelerator_wait: AcceleratorWait,
     /// The newest versions that the operator's own writes gave, by kind.
     pub written: BTreeMap<Kind, u64>,
     /// When the numbers of the status were last written.
     pub numbers_written_at: Option<Timestamp>,
+}
+
+/// From when on an enhancer that waits for an accelerator does so for want of one: not while an older one may have it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum AcceleratorWait {
+    #[default]
+    Always,
+    NotYet,
+    Since(Timestamp),
+}
+
+impl AcceleratorWait {
+    /// What comes next, when there is an older one or none any more.
+    pub(crate) fn next(self, is_older: bool, now: Timestamp) -> Self {
+        match self {
+            _ if is_older => Self::NotYet,
+            Self::NotYet => Self::Since(now),
+            other => other,
+        }
+    }
+
+    /// Since when an enhancer waits that no node has taken since `unschedulable`.
+    pub(crate) fn since(self, unschedulable: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Always => Some(unschedulable),
+            Self::NotYet => None,
+            Self::Since(at) => Some(at.max(unschedulable)),
+        }
+    }
 }
 
 /// A pod did not come about, or did not last.
@@ -60,18 +90,18 @@ pub(crate) enum RefusalReason {
 }
 
 impl Memory {
-    /// One more setback of `name`: each waits twice as long as the one before.
-    pub(crate) fn set_back(&mut self, name: PodName, template_hash: &str, why: Refusal, now: Timestamp) {
-        let before = self.setbacks.get(&name).filter(|setback| setback.template_hash == template_hash);
+    /// One more setback of `slot`: each waits twice as long as the one before.
+    pub(crate) fn set_back(&mut self, slot: PodName, template_hash: &str, why: Refusal, now: Timestamp) {
+        let before = self.setbacks.get(&slot).filter(|setback| setback.template_hash == template_hash);
         let times = before.map_or(0, |setback| setback.times) + 1;
         let template_hash = template_hash.to_owned();
-        self.setbacks.insert(name, Setback { template_hash, times, retry_at: now + delay(times), why });
+        self.setbacks.insert(slot, Setback { template_hash, times, retry_at: now + delay(times), why });
     }
 
-    /// When `name` may be made from that template; `None`: at once.
+    /// When a pod of `slot` may be made from that template; `None`: at once.
     #[must_use]
-    pub(crate) fn held_until(&self, name: PodName, template_hash: &str, now: Timestamp) -> Option<Timestamp> {
-        let setback = self.setbacks.get(&name).filter(|setback| setback.template_hash == template_hash);
+    pub(crate) fn held_until(&self, slot: PodName, template_hash: &str, now: Timestamp) -> Option<Timestamp> {
+        let setback = self.setbacks.get(&slot).filter(|setback| setback.template_hash == template_hash);
         setback.map(|setback| setback.retry_at).filter(|at| *at > now)
     }
 

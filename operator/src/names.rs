@@ -40,6 +40,13 @@ impl PodName {
         Self { stand_in: true, ..self }
     }
 
+    /// Media-nodes and enhancers follow each other under changing ordinals, a trainer under its own: pods that do the same
+    /// work, one after the other, have the same slot.
+    #[must_use]
+    pub fn slot(self) -> Self {
+        Self { ordinal: if self.role == Role::Trainer { self.ordinal } else { 0 }, ..self }
+    }
+
     #[must_use]
     pub fn of(self, stream: &str) -> String {
         pod_name(stream, self.role, self.ordinal) + if self.stand_in { STAND_IN } else { "" }

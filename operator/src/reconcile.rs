@@ -21,7 +21,7 @@ use crate::{
     desired::{Desired, Earliest, desired},
     events,
     memory::Memory,
-    names::FIELD_MANAGER,
+    names::{FIELD_MANAGER, PodName},
     observe::Observed,
     status::{Situation, status},
     stores::{Kind, Watched},
@@ -98,10 +98,9 @@ impl Course<'_> {
     async fn carry_out(&mut self, changes: Changes) {
         let Job { name, stream, observed, now, .. } = &mut self.job;
         observed.memory.accelerator_due_at = self.desired.accelerator_due_at;
-        observed
-            .memory
-            .setbacks
-            .retain(|pod, _| self.desired.pods.contains_key(pod) && !changes.forgiven.contains(pod));
+        observed.memory.accelerator_wait = self.desired.accelerator_wait;
+        let is_held = |slot: &PodName| self.desired.of_slot(*slot).is_some() && !changes.forgiven.contains(slot);
+        observed.memory.setbacks.retain(|slot, _| is_held(slot));
         observed.memory.refused.retain(|object, _| self.desired.has(object, name));
         let creates_all = self.desired.pods.keys().all(|pod| observed.pods.contains_key(pod) || changes.creates(*pod));
         let announcements = events::of_changes(&changes);
@@ -125,7 +124,8 @@ impl Course<'_> {
             memory.note_written(kind, version);
         }
         for (pod, why) in outcome.setbacks {
-            let hash = self.desired.pods.get(&pod).map_or("", hash_of);
+            let pod = pod.slot();
+            let hash = self.desired.of_slot(pod).map_or("", hash_of);
             memory.set_back(pod, hash, why, now);
             self.again_at.add(memory.held_until(pod, hash, now));
         }

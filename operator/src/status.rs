@@ -107,9 +107,10 @@ fn seconds(now: Timestamp) -> Time {
 
 /// Every node serves a node port; the one that media come to does for sure.
 fn host(observed: &Observed) -> Option<String> {
-    let advertised = parse_annotation(observed.advertised.as_deref().unwrap_or_default());
+    let (name, pod) = observed.media_node()?;
+    let advertised = parse_annotation(observed.advertised.get(&name).map_or(&pod.advertised, |advertised| advertised));
     let first = advertised.first().map(|address| address.ip().to_string());
-    first.or_else(|| observed.media_node()?.host_ip.clone())
+    first.or_else(|| pod.host_ip.clone())
 }
 
 fn bracketed(host: &str) -> String {

@@ -77,6 +77,8 @@ conditions! {
         False Paused,
         /// The media-node's pod is being made, or starts.
         False Starting,
+        /// The media-node is about to end, and another one is to take over.
+        False Moving,
         /// No node takes the media-node's pod.
         False Unschedulable,
         /// The media-node's image cannot be pulled.
@@ -255,6 +257,10 @@ conditions! {
         False InSync,
         /// Pods, Service or Secret are being made, replaced or removed.
         True Progressing,
+        /// One pod takes over from another: a roll-out, or a drain.
+        True Moving,
+        /// There is no room for a successor beside its predecessor, which goes first.
+        True MakingRoom,
         /// The API server refused a request for now; it is tried again.
         True Retrying,
         /// The stream is being deleted.

@@ -2,25 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crds::{Accelerator, ConditionType, LiveStream, MediaExposure};
+use crds::{
+    Accelerator, ConditionType, LiveStream, MediaExposure,
+    children::{POD_LABEL, service_name},
+};
 use jiff::Timestamp;
-use proto::StreamName;
+use proto::{StreamName, v1::MediaNodeReport};
 
 use super::{Known, Operator};
 use crate::{
     addresses::{Place, advertised_addresses, to_annotation},
     autoscaling::{CPU, Recalled, ScalingInputs, ScalingSpec, TrainerInput, TrainerState},
-    desired::MEDIA_PORT,
+    desired::{MEDIA_PORT, wants_media_port},
     names::{PodName, Role, media_service},
     observe::Observed,
     reports::StreamReports,
-    views::PodView,
+    views::{PodView, ServiceView},
 };
 
 impl Operator {
     pub(super) fn observe(&mut self, name: &StreamName, stream: &LiveStream, now: Timestamp) -> Observed {
         let mut observed = self.look(name, stream, now);
-        observed.media_port = self.media_port(name, stream, now);
+        observed.media_port = self.media_port(name, stream, &observed, now);
         if stream.metadata.deletion_timestamp.is_none() {
             let decision = self.scaler.decide(name, &self.scaling_inputs(name, stream, &observed, now));
             if let Some(known) = self.known.get_mut(name) {
@@ -53,14 +56,17 @@ impl Operator {
             memory: known.map(|known| known.memory.clone()).unwrap_or_default(),
             ..Observed::default()
         };
-        observed.advertised = observed
-            .media_node()
-            .and_then(|pod| self.advertised(name, stream.spec.relay.media.exposure, pod, &observed));
-        if let Some(pod) = observed.media_node() {
-            let probed = known.and_then(|known| known.probed.as_ref()).filter(|(uid, _)| *uid == pod.meta.uid);
-            let report = reports.media_node(&pod.meta.name, pod.meta.created_at).cloned();
-            (observed.reachable, observed.report) = (probed.map(|(_, reachable)| *reachable), report);
-        }
+        (observed.selected, observed.selected_by_any) = selected(name, &observed, uid);
+        let media_nodes = observed.pods_of(Role::MediaNode);
+        let advertised = media_nodes.filter_map(|(pod, view)| {
+            Some((pod, self.advertised(name, stream.spec.relay.media.exposure, view, &observed)?))
+        });
+        observed.advertised = advertised.collect();
+        observed.probed = known.and_then(|known| known.probed.as_ref()).and_then(|(uid, reachable)| {
+            let probed = observed.pods_of(Role::MediaNode).find(|(_, pod)| pod.meta.uid == *uid);
+            probed.map(|(pod, _)| (pod, *reachable))
+        });
+        observed.report = report(&observed, &reports);
         observed.activities = activities(&observed, &reports);
         observed
     }
@@ -80,9 +86,7 @@ impl Operator {
             let recalled = Recalled { trainers, reason: reason.map(|condition| condition.reason.clone()) };
             let inputs = self.scaling_inputs(&name, &stream, &observed, now);
             self.scaler.remember(&name, &recalled, &inputs);
-            if let Some(port) = observed.pods_of(Role::MediaNode).find_map(|(_, pod)| pod.media_port) {
-                self.ports.seen(&name, port);
-            }
+            self.ports.seen(&name, &media_ports(&observed), now);
         }
     }
 
@@ -90,11 +94,18 @@ impl Operator {
         self.reports.as_ref().map(|reports| reports.of(name)).unwrap_or_default()
     }
 
-    fn media_port(&mut self, name: &StreamName, stream: &LiveStream, now: Timestamp) -> Option<u16> {
-        if stream.spec.relay.media.exposure == MediaExposure::HostPort {
-            return self.ports.allocate(name, now);
+    fn media_port(
+        &mut self,
+        name: &StreamName,
+        stream: &LiveStream,
+        observed: &Observed,
+        now: Timestamp,
+    ) -> Option<u16> {
+        self.ports.seen(name, &media_ports(observed), now);
+        if wants_media_port(stream, name, observed, &self.context.options, now) {
+            return self.ports.set_aside(name, now);
         }
-        self.ports.release(name, now);
+        self.ports.give_back(name);
         None
     }
 
@@ -149,6 +160,32 @@ impl Operator {
             trainers: trainers.into_values().collect(),
         }
     }
+}
+
+/// The media-node that the stream's signalling Service selects, and those that any of its Services selects.
+fn selected(name: &StreamName, observed: &Observed, uid: Option<&str>) -> (Option<PodName>, BTreeSet<PodName>) {
+    let selects = |service: &ServiceView| {
+        let is_own = service.meta.controller_uid.as_deref() == uid;
+        PodName::parse(name.name(), service.asked.selector.get(POD_LABEL).filter(|_| is_own)?)
+    };
+    let signalling = observed.services.get(&service_name(name.name()));
+    (
+        signalling.and_then(|service| selects(service)),
+        observed.services.values().filter_map(|service| selects(service)).collect(),
+    )
+}
+
+/// What the media-node that serves says; as long as its publisher is still with the one before it, that one's word.
+fn report(observed: &Observed, reports: &StreamReports) -> Option<MediaNodeReport> {
+    let said = |pod: &PodView| reports.media_node(&pod.meta.name, pod.meta.created_at);
+    let serving = observed.media_node().and_then(|(_, pod)| said(pod));
+    let others = || observed.pods_of(Role::MediaNode).filter_map(|(_, pod)| said(pod));
+    let is_publishing = |report: &&MediaNodeReport| report.publishing;
+    serving.filter(is_publishing).or_else(|| others().find(is_publishing)).or(serving).cloned()
+}
+
+fn media_ports(observed: &Observed) -> BTreeSet<u16> {
+    observed.pods_of(Role::MediaNode).filter_map(|(_, pod)| pod.media_port).collect()
 }
 
 fn activities(observed: &Observed, reports: &StreamReports) -> BTreeMap<PodName, TrainerState> {

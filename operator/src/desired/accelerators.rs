@@ -6,7 +6,7 @@
 use crds::Accelerator;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{names::PodName, observe::Observed, views::PodView};
+use crate::{memory::AcceleratorWait, names::PodName, observe::Observed, views::PodView};
 
 /// A pod that no node has taken for so long is taken for waiting.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
@@ -35,8 +35,16 @@ pub(super) struct Placed<'a> {
     pub(super) due_at: Option<Timestamp>,
 }
 
+/// The pod that is to compute on an accelerator.
+pub(super) struct Asked<'a> {
+    pub(super) pod: PodName,
+    /// Who does its work until it can.
+    pub(super) old: Option<&'a PodView>,
+    pub(super) wait: AcceleratorWait,
+}
+
 pub(super) fn place<'a>(
-    pod: PodName,
+    Asked { pod, old, wait }: Asked<'_>,
     accelerator: Option<&'a Accelerator>,
     when_none_is_free: WhenNoneIsFree,
     observed: &Observed,
@@ -49,13 +57,21 @@ pub(super) fn place<'a>(
     let stand_in = (pod.stand_in(), Placement::Cpu);
     let current = observed.pod(pod).filter(|pod| pod.is_alive());
     let waits_since = current.and_then(|pod| waiting_since(pod, accelerator));
+    let waits_since = waits_since.and_then(|since| match when_none_is_free {
+        WhenNoneIsFree::DoWithout => wait.since(since),
+        // While the old one works nobody need stand in.
+        _ => (!old.is_some_and(PodView::is_alive)).then_some(since),
+    });
     let waits = waits_since.is_some_and(|since| now >= since + PATIENCE);
     let again_at = waits_since.map(|since| since + PATIENCE).filter(|at| *at > now);
     match when_none_is_free {
         WhenNoneIsFree::Wait => Placed { pods: vec![asked], again_at: None, due_at: None },
         WhenNoneIsFree::UseCpu => {
             // One that stands in already does so until the other is ready.
-            let stands_in = observed.pod(pod.stand_in()).is_some_and(PodView::is_alive);
+            let stands_in = |(name, view): (PodName, &PodView)| {
+                name.stand_in && name.slot() == pod.stand_in().slot() && view.is_alive()
+            };
+            let stands_in = observed.pods_of(pod.role).any(stands_in);
             let ready = current.is_some_and(|pod| pod.ready);
             let pods = if waits || (stands_in && !ready) { vec![asked, stand_in] } else { vec![asked] };
             Placed { pods, again_at, due_at: None }

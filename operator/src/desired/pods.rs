@@ -4,11 +4,9 @@ mod container;
 mod settings_of;
 mod volumes;
 
-use std::collections::BTreeMap;
-
 use crds::{
     LiveStream, MediaExposure,
-    children::{REACHABLE_GATE, pod_labels},
+    children::{POD_LABEL, REACHABLE_GATE, pod_labels},
 };
 use k8s_openapi::api::core::v1::{
     LocalObjectReference, Pod, PodReadinessGate, PodResourceClaim, PodSecurityContext, PodSpec, SeccompProfile,
@@ -20,8 +18,8 @@ use sha2::{Digest, Sha256};
 use super::{Placement, overlay, services};
 use crate::{
     names::{MEDIA_PORT as MEDIA_PORT_ANNOTATION, PodName, Role, TEMPLATE_HASH},
-    observe::Observed,
     options::Options,
+    views::PodView,
 };
 pub(crate) use volumes::{INTERNAL_TOKEN_KEY, nats_key};
 
@@ -36,42 +34,71 @@ pub(crate) const HEALTH_PORT: u16 = 9091;
 
 /// User and group of distroless images' `nonroot`.
 const NOBODY: i64 = 65532;
+/// Media-nodes and enhancers go on until a successor has taken over; this is more than they take at most.
+const MOVING_GRACE_SECONDS: i64 = 25;
+/// Trainers store their state.
+const TRAINER_GRACE_SECONDS: i64 = 20;
 /// A node that is away this long has lost its pods: the stream goes on elsewhere.
 const NODE_PATIENCE_SECONDS: i64 = 15;
 /// The claim of a pod that gets its accelerator by dynamic resource allocation.
 const CLAIM: &str = "accelerator";
 
-/// `None`: it cannot be made for now, for want of a free host port.
-pub(super) fn pod(
-    stream: &LiveStream,
-    name: &StreamName,
-    pod: PodName,
-    placement: Placement<'_>,
-    observed: &Observed,
-    options: &Options,
-) -> Option<Pod> {
-    let host_port = match (pod.role, stream.spec.relay.media.exposure) {
-        (Role::MediaNode, MediaExposure::HostPort) => Some(observed.media_port?),
-        _ => None,
-    };
-    let overlaid = stream.spec.pods.of(pod.role);
-    let mut container = container::container(stream, name, pod.role, placement, host_port, options);
-    let mut spec = pod_spec(stream, name, pod.role, placement, options);
-    overlay::apply(overlaid, &mut spec, &mut container);
-    container::request_accelerator(&mut container, placement, CLAIM);
-    spec.containers = vec![container];
+/// What pods of one role and placement are made from.
+pub(super) struct Template {
+    /// Without a name, and without its host port.
+    pod: Pod,
+    /// Pods with another hash are made from another template.
+    pub(super) hash: String,
+    pub(super) takes_host_port: bool,
+}
 
-    let mut metadata = services::metadata(stream, name, pod.of(name.name()));
-    let mut labels = overlaid.labels.clone();
-    labels.extend(pod_labels(name.name(), pod.role));
-    metadata.labels = Some(labels);
-    let mut annotations = overlaid.annotations.clone();
-    annotations.extend(host_port.map(|port| (MEDIA_PORT_ANNOTATION.to_owned(), port.to_string())));
-    metadata.annotations = Some(annotations);
-    let mut pod = Pod { metadata, spec: Some(spec), status: None };
-    let hash = template_hash(&pod);
-    pod.metadata.annotations.get_or_insert_default().insert(TEMPLATE_HASH.to_owned(), hash);
-    Some(pod)
+impl Template {
+    pub(super) fn new(
+        stream: &LiveStream,
+        name: &StreamName,
+        role: Role,
+        placement: Placement<'_>,
+        options: &Options,
+    ) -> Self {
+        let takes_host_port = role == Role::MediaNode && stream.spec.relay.media.exposure == MediaExposure::HostPort;
+        let overlaid = stream.spec.pods.of(role);
+        let mut container = container::container(stream, name, role, placement, options);
+        let mut spec = pod_spec(stream, name, role, placement, options);
+        overlay::apply(overlaid, &mut spec, &mut container);
+        container::request_accelerator(&mut container, placement, CLAIM);
+        spec.containers = vec![container];
+
+        let mut metadata = services::metadata(stream, name, String::new());
+        let mut labels = overlaid.labels.clone();
+        labels.extend(pod_labels(name.name(), role));
+        metadata.labels = Some(labels);
+        metadata.annotations = Some(overlaid.annotations.clone());
+        let pod = Pod { metadata, spec: Some(spec), status: None };
+        Self { hash: hash(&pod, takes_host_port), pod, takes_host_port }
+    }
+
+    /// `None`: it cannot be made for now, for want of a host port.
+    pub(super) fn pod(&self, stream: &StreamName, name: PodName, host_port: Option<u16>) -> Option<Pod> {
+        let mut pod = self.pod.clone();
+        let annotations = pod.metadata.annotations.get_or_insert_default();
+        annotations.insert(TEMPLATE_HASH.to_owned(), self.hash.clone());
+        if self.takes_host_port {
+            let port = host_port?;
+            annotations.insert(MEDIA_PORT_ANNOTATION.to_owned(), port.to_string());
+            pod.spec.iter_mut().for_each(|spec| container::take_host_port(spec, port));
+        }
+        let name = name.of(stream.name());
+        pod.metadata.labels.get_or_insert_default().insert(POD_LABEL.to_owned(), name.clone());
+        pod.metadata.name = Some(name);
+        Some(pod)
+    }
+
+    /// One whose annotation somebody removed is taken for its own, as long as it has the image and the kind of port.
+    pub(super) fn has_made(&self, pod: &PodView) -> bool {
+        let image = self.pod.spec.as_ref().and_then(|spec| spec.containers.first()?.image.as_ref());
+        let is_alike = image == Some(&pod.image) && self.takes_host_port == pod.media_port.is_some();
+        is_alike && (pod.template_hash == self.hash || pod.template_hash.is_empty())
+    }
 }
 
 fn pod_spec(
@@ -88,7 +115,11 @@ fn pod_spec(
         image_pull_secrets: pull_secrets(options),
         priority_class_name: options.pods.priority_class(role).cloned(),
         restart_policy: Some("Always".to_owned()),
-        termination_grace_period_seconds: Some(if role == Role::Trainer { 20 } else { 5 }),
+        termination_grace_period_seconds: Some(if role == Role::Trainer {
+            TRAINER_GRACE_SECONDS
+        } else {
+            MOVING_GRACE_SECONDS
+        }),
         readiness_gates: (role == Role::MediaNode && options.probe).then(|| vec![gate]),
         resource_claims: resource_claims(placement),
         security_context: Some(PodSecurityContext {
@@ -144,11 +175,9 @@ fn tolerations(placement: Placement<'_>) -> Vec<Toleration> {
     away.into_iter().chain(accelerator).collect()
 }
 
-/// A pod with another hash is another pod.
-fn template_hash(pod: &Pod) -> String {
-    let spec = serde_json::to_vec(&pod.spec).expect("a pod is plain data");
-    let annotations: &BTreeMap<String, String> = pod.metadata.annotations.as_ref().expect("set by the only caller");
-    let meta = serde_json::to_vec(&(&pod.metadata.labels, annotations)).expect("strings are plain data");
+fn hash(pod: &Pod, takes_host_port: bool) -> String {
+    let meta = (&pod.metadata.labels, &pod.metadata.annotations, takes_host_port);
+    let [spec, meta] = [serde_json::to_vec(&pod.spec), serde_json::to_vec(&meta)].map(|json| json.expect("plain data"));
     let hash = Sha256::new().chain_update(spec).chain_update(meta).finalize();
     hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }

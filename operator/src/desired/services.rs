@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crds::{
     LiveStream, MediaExposure, Role, SignallingExposure,
-    children::{labels, pod_labels, service_name},
+    children::{POD_LABEL, labels, pod_labels, service_name},
 };
 use k8s_openapi::{
     api::{
@@ -23,13 +23,18 @@ use kube::Resource;
 use proto::StreamName;
 
 use super::pods::{INTERNAL_PORT, MEDIA_PORT};
-use crate::names::{internal_service, media_service};
+use crate::names::{PodName, internal_service, media_service};
 
 /// Where the signalling Service listens.
 const PUBLIC_PORT: i32 = 80;
 
-/// Each Service the stream has. They live as long as the stream, paused or not.
-pub(super) fn services(stream: &LiveStream, name: &StreamName) -> Vec<Service> {
+/// Where the cluster reaches the media-node that serves, at its public side.
+pub(super) fn public_url(name: &StreamName) -> String {
+    format!("http://{}.{}.svc:{PUBLIC_PORT}", service_name(name.name()), name.namespace())
+}
+
+/// Each Service the stream has, selecting the media-node that serves. They live as long as the stream, paused or not.
+pub(super) fn services(stream: &LiveStream, name: &StreamName, serving: PodName) -> Vec<Service> {
     let relay = &stream.spec.relay;
     let signalling = match relay.signalling.exposure {
         SignallingExposure::NodePort => "NodePort",
@@ -53,6 +58,10 @@ pub(super) fn services(stream: &LiveStream, name: &StreamName) -> Vec<Service> {
         spec.external_traffic_policy = Some("Local".to_owned());
         spec.publish_not_ready_addresses = Some(true);
         services.push(service);
+    }
+    let selector = selector(name, serving);
+    for service in &mut services {
+        service.spec.get_or_insert_default().selector = Some(selector.clone());
     }
     services
 }
@@ -101,19 +110,15 @@ fn internal(stream: &LiveStream, name: &StreamName) -> Service {
 fn service(stream: &LiveStream, name: &StreamName, service: String, type_: &str, port: ServicePort) -> Service {
     Service {
         metadata: metadata(stream, name, service),
-        spec: Some(ServiceSpec {
-            type_: Some(type_.to_owned()),
-            selector: Some(selector(name)),
-            ports: Some(vec![port]),
-            ..ServiceSpec::default()
-        }),
+        spec: Some(ServiceSpec { type_: Some(type_.to_owned()), ports: Some(vec![port]), ..ServiceSpec::default() }),
         status: None,
     }
 }
 
-fn selector(name: &StreamName) -> BTreeMap<String, String> {
+fn selector(name: &StreamName, serving: PodName) -> BTreeMap<String, String> {
     let mut labels = pod_labels(name.name(), Role::MediaNode);
     labels.retain(|key, _| key == crds::children::STREAM_LABEL || key == crds::children::COMPONENT_LABEL);
+    labels.insert(POD_LABEL.to_owned(), serving.of(name.name()));
     labels
 }
 

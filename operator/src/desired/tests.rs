@@ -1,5 +1,7 @@
 //! Pictures of the cluster for some specs, and who runs where when accelerators are scarce.
 
+mod succession;
+
 use std::collections::BTreeSet;
 
 use crds::{LiveStream, LiveStreamSpec};
@@ -111,10 +113,11 @@ const STAND_IN: PodName = PodName { stand_in: true, ..ENHANCER };
 
 /// An enhancer that no node has taken since second 100.
 fn unschedulable(message: &str) -> PodView {
-    PodView {
-        unschedulable: Some(Unschedulable { since: at(100), message: message.to_owned() }),
-        ..PodView::for_tests(ENHANCER)
-    }
+    PodView { unschedulable: Some(Unschedulable { since: at(100), message: message.to_owned() }), ..on_gpu() }
+}
+
+fn on_gpu() -> PodView {
+    PodView { image: "enhancer:1-cuda".to_owned(), ..PodView::for_tests(ENHANCER) }
 }
 
 const NO_GPU: &str = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.";
@@ -125,15 +128,15 @@ fn enhancers(policy: &str, pods: &[(PodName, PodView)], memory: Memory, now: i64
     let pods = pods.iter().map(|(name, pod)| (*name, pod.clone().into())).collect();
     let desired = desired_of(spec, &Observed { pods, memory, ..Observed::default() }, at(now));
     let enhancers = desired.pods.into_keys().filter(|pod| pod.role == Role::Enhancer).collect();
-    (enhancers, desired.again_at.map(Timestamp::as_second))
+    (enhancers, desired.again_at.0.map(Timestamp::as_second))
 }
 
 #[test]
 fn a_pod_stands_in_on_the_cpu_after_ten_seconds_without_an_accelerator_until_one_is_free() {
     let waits = (ENHANCER, unschedulable(NO_GPU));
     let stands_in = (STAND_IN, PodView { ready: true, ..PodView::for_tests(STAND_IN) });
-    let ready = (ENHANCER, PodView { ready: true, ..PodView::for_tests(ENHANCER) });
-    let starts = (ENHANCER, PodView::for_tests(ENHANCER));
+    let ready = (ENHANCER, PodView { ready: true, ..on_gpu() });
+    let starts = (ENHANCER, on_gpu());
     let check = |pods: &[(PodName, PodView)], now, expected: (&[PodName], Option<i64>)| {
         let found = enhancers("Cpu", pods, Memory::default(), now);
         assert_eq!(
@@ -182,7 +185,7 @@ fn the_enhancer_goes_when_nobody_has_published_for_a_while() {
         let report = proto::v1::MediaNodeReport { publishing, idle_since_unix_us, ..Default::default() };
         let observed = Observed { report: Some(report), ..one_trainer() };
         let desired = desired_of(json!({}), &observed, at(now));
-        assert_eq!((desired.enhancer, desired.again_at.map(Timestamp::as_second)), expected, "at {now}");
+        assert_eq!((desired.enhancer, desired.again_at.0.map(Timestamp::as_second)), expected, "at {now}");
     };
     check(true, 0, 1000, (EnhancerWanted::Yes, None));
     check(false, 1000, 1059, (EnhancerWanted::Yes, Some(1060)));

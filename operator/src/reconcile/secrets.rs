@@ -1,12 +1,12 @@
 //! Secrets that the spec names: the media-node waits for them, and only says so by not starting.
 
-use crds::{LiveStream, SecretKeyRef};
+use crds::{LiveStream, Role, SecretKeyRef};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use proto::StreamName;
 
-use crate::{context::Context, desired::Earliest, observe::Observed};
+use crate::{context::Context, desired::Earliest, observe::Observed, views::PodView};
 
 /// A pod that waits for its files this long is looked into, and again as often.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
@@ -23,9 +23,12 @@ pub(super) async fn missing(
     let spec = &stream.spec;
     let named: Vec<&SecretKeyRef> =
         spec.ingest.publish_token_secret_ref.iter().chain(&spec.relay.view_token_secret_ref).collect();
-    let pod = observed.media_node().filter(|pod| pod.is_alive() && pod.node.is_some() && !pod.containers_ready)?;
-    let waits = pod.waiting.as_ref().is_none_or(|waiting| waiting.reason == "ContainerCreating");
-    if named.is_empty() || !waits {
+    let waits = |pod: &PodView| {
+        let is_placed = pod.is_alive() && pod.node.is_some() && !pod.containers_ready;
+        is_placed && pod.waiting.as_ref().is_none_or(|waiting| waiting.reason == "ContainerCreating")
+    };
+    let (_, pod) = observed.pods_of(Role::MediaNode).find(|(_, pod)| waits(pod))?;
+    if named.is_empty() {
         return None;
     }
     let due_at = pod.meta.created_at + PATIENCE;

@@ -1,11 +1,8 @@
 //! Each condition, with its reason.
 
-use crds::{
-    LiveStream, MediaExposure,
-    conditions::{
-        AddressReachable, BusReachable, Enhancing, Publishing, Ready, Reconciling, ScalingActive, Stalled, Training,
-        condition,
-    },
+use crds::conditions::{
+    AddressReachable, BusReachable, Enhancing, Publishing, Ready, Reconciling, ScalingActive, Stalled, Training,
+    condition,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -15,7 +12,7 @@ use super::{
 };
 use crate::{
     autoscaling::Activity,
-    desired::EnhancerWanted,
+    desired::{EnhancerWanted, Move, Other, wants_room},
     names::{PodName, Role},
     views::PodView,
 };
@@ -68,29 +65,16 @@ fn ready(at: Situation<'_>) -> Said<Ready> {
     if at.stream.spec.paused {
         return say(Ready::Paused, "spec.paused is true");
     }
-    if needs_host_port(at.stream) && at.observed.media_port.is_none() {
-        return say(Ready::NoFreePort, "every host port of the operator's range is taken or rests");
+    let serving = serving_media_node(at);
+    let obstacle = serving.map(|(name, _)| name).or(at.desired.media_node).and_then(|name| obstacle(at, name));
+    if let Some(said) = obstacle {
+        return said;
     }
-    let name = PodName::new(Role::MediaNode, 0);
-    let pod = at.observed.media_node();
-    if let Some((trouble, message)) = trouble(name, pod, None, &at.observed.memory, at.now) {
-        let reason = match trouble {
-            Trouble::NoAccelerator | Trouble::Unschedulable => Ready::Unschedulable,
-            Trouble::ImageUnavailable => Ready::ImageUnavailable,
-            Trouble::CrashLooping => Ready::CrashLooping,
-            Trouble::Lost => Ready::PodLost,
-            Trouble::QuotaExceeded => Ready::QuotaExceeded,
-            Trouble::Refused | Trouble::NameTaken | Trouble::Invalid => Ready::PodRefused,
-            Trouble::NamespaceEnds => Ready::Deleting,
+    let Some((_, pod)) = serving else {
+        return match at.desired.moves.iter().find(|step| step.to.role == Role::MediaNode) {
+            Some(step) => say(Ready::Moving, moving(at, *step)),
+            None => say(Ready::Starting, "the media-node's pod is being made"),
         };
-        let hint = if message.contains("hostPort") { ": choose another spec.relay.media.exposure" } else { "" };
-        return say(reason, format!("{message}{hint}"));
-    }
-    if let Some(missing) = &at.observed.memory.secret_missing {
-        return say(Ready::SecretMissing, missing);
-    }
-    let Some(pod) = pod.filter(|pod| pod.is_alive()) else {
-        return say(Ready::Starting, "the media-node's pod is being made");
     };
     if !pod.containers_ready {
         return say(Ready::Starting, "the media-node starts");
@@ -102,6 +86,39 @@ fn ready(at: Situation<'_>) -> Said<Ready> {
         return say(Ready::AddressPending, format!("the media-node was not reached at {} yet", pod.advertised));
     }
     say(Ready::Accepting, "")
+}
+
+/// The media-node that publishers and viewers come to, unless it is on its way out.
+fn serving_media_node<'a>(at: Situation<'a>) -> Option<(PodName, &'a PodView)> {
+    at.observed.media_node().filter(|(_, pod)| pod.is_alive())
+}
+
+/// What keeps a media-node from taking publishers.
+fn obstacle(at: Situation<'_>, name: PodName) -> Option<Said<Ready>> {
+    let pod = at.observed.pod(name);
+    if pod.is_none() && !at.desired.pods.contains_key(&name) {
+        return Some(say(Ready::NoFreePort, "every host port of the operator's range is taken or rests"));
+    }
+    if let Some((trouble, message)) = trouble(name, pod, None, &at.observed.memory, at.now) {
+        let reason = match trouble {
+            Trouble::NoAccelerator | Trouble::Unschedulable => Ready::Unschedulable,
+            Trouble::ImageUnavailable => Ready::ImageUnavailable,
+            Trouble::CrashLooping => Ready::CrashLooping,
+            Trouble::Lost => Ready::PodLost,
+            Trouble::QuotaExceeded => Ready::QuotaExceeded,
+            Trouble::Refused | Trouble::NameTaken | Trouble::Invalid => Ready::PodRefused,
+            Trouble::NamespaceEnds => Ready::Deleting,
+        };
+        let hint = if message.contains("hostPort") { ": choose another spec.relay.media.exposure" } else { "" };
+        return Some(say(reason, format!("{message}{hint}")));
+    }
+    let missing = at.observed.memory.secret_missing.as_ref().filter(|_| pod.is_none_or(|pod| !pod.containers_ready));
+    missing.map(|missing| say(Ready::SecretMissing, missing))
+}
+
+fn moving(at: Situation<'_>, Move { from, to }: Move) -> String {
+    let [from, to] = [from, to].map(|pod| pod.of(at.name.name()));
+    format!("{to} is to take over from {from}")
 }
 
 fn publishing(at: Situation<'_>) -> Said<Publishing> {
@@ -170,20 +187,21 @@ fn enhancing(at: Situation<'_>) -> Said<Enhancing> {
         }
         EnhancerWanted::Yes => {}
     }
-    let enhancer = PodName::new(Role::Enhancer, 0);
-    let (pod, stand_in) = (at.observed.pod(enhancer), at.observed.pod(enhancer.stand_in()));
-    let is_ready = |pod: Option<&PodView>| pod.is_some_and(|pod| pod.ready);
-    if is_ready(pod) || is_ready(stand_in) {
+    let mut ready = at.observed.pods_of(Role::Enhancer).filter(|(_, pod)| pod.ready).map(|(name, _)| name).peekable();
+    if ready.peek().is_some() {
         return match &at.observed.report {
             None => say(Enhancing::NoReport, ""),
             Some(report) if !report.publishing => say(Enhancing::NoPublisher, ""),
             Some(report) if !report.enhanced_live => say(Enhancing::Starting, "the enhanced picture is not live yet"),
-            Some(_) if is_ready(pod) => say(Enhancing::Live, ""),
+            Some(_) if ready.any(|pod| !pod.stand_in) => say(Enhancing::Live, ""),
             Some(_) => say(Enhancing::LiveOnCpu, ""),
         };
     }
     let accelerator = at.stream.spec.enhancement.accelerator.as_ref();
-    let name = if at.desired.pods.contains_key(&enhancer.stand_in()) { enhancer.stand_in() } else { enhancer };
+    // What stands in matters most: it is what would work.
+    let name = at.desired.pods.keys().rfind(|pod| pod.role == Role::Enhancer && pod.stand_in);
+    let name = name.or_else(|| at.desired.pods.keys().find(|pod| pod.role == Role::Enhancer));
+    let name = name.copied().unwrap_or(PodName::new(Role::Enhancer, 0));
     match trouble(name, at.observed.pod(name), accelerator, &at.observed.memory, at.now) {
         None => say(Enhancing::Starting, ""),
         Some((trouble, message)) => {
@@ -202,11 +220,12 @@ fn enhancing(at: Situation<'_>) -> Said<Enhancing> {
 }
 
 fn address_reachable(at: Situation<'_>) -> Said<AddressReachable> {
-    let Some(pod) = running_media_node(at) else { return say(AddressReachable::NotRunning, "") };
+    let Some((name, pod)) = running_media_node(at) else { return say(AddressReachable::NotRunning, "") };
     if pod.advertised.is_empty() {
         return say(AddressReachable::AddressPending, "");
     }
-    match at.observed.reachable.or(pod.reachable) {
+    let probed = at.observed.probed.filter(|(probed, _)| *probed == name).map(|(_, reachable)| reachable);
+    match probed.or(pod.reachable) {
         Some(true) => say(AddressReachable::ProbeAnswered, &pod.advertised),
         Some(false) => say(AddressReachable::ProbeUnanswered, format!("no answer from {}", pod.advertised)),
         None => say(AddressReachable::NotProbed, ""),
@@ -227,12 +246,41 @@ fn reconciling(at: Situation<'_>) -> Said<Reconciling> {
     }
     match at.failure {
         Some(failure) => say(Reconciling::Retrying, failure),
+        None if let Some(why) = making_room(at) => say(Reconciling::MakingRoom, why),
+        None if let Some(step) = at.desired.moves.first() => say(Reconciling::Moving, moving(at, *step)),
         None if at.waiting => say(Reconciling::Progressing, "something must be gone first, or waits for its next try"),
         None => say(Reconciling::InSync, ""),
     }
 }
 
-fn stalled(at: Situation<'_>, (ready, message): &Said<Ready>) -> Said<Stalled> {
+/// Why a pod had to go before its successor can begin.
+fn making_room(at: Situation<'_>) -> Option<&str> {
+    let makes_room = at.desired.others.values().find_map(|other| match other {
+        Other::MakesRoom(why) => Some(why.as_str()),
+        _ => None,
+    });
+    let goes = |pod| at.observed.pod(pod).is_some_and(|pod| pod.meta.is_deleting());
+    let waits = at.desired.moves.iter().filter(|step| goes(step.from)).find_map(|step| {
+        let unschedulable = at.observed.pod(step.to)?.unschedulable.as_ref()?;
+        Some(unschedulable.message.as_str()).filter(|message| wants_room(message))
+    });
+    makes_room.or(waits)
+}
+
+fn stalled(at: Situation<'_>, ready: &Said<Ready>) -> Said<Stalled> {
+    stalled_by(ready).or_else(|| stalled_by(&successors_obstacle(at)?)).unwrap_or_else(|| others_refused(at))
+}
+
+/// What keeps the media-node that is to take over from doing so, other than a want of room.
+fn successors_obstacle(at: Situation<'_>) -> Option<Said<Ready>> {
+    let next = at.desired.media_node?;
+    serving_media_node(at).filter(|(serving, _)| *serving != next)?;
+    let (reason, message) = obstacle(at, next)?;
+    let passes = reason == Ready::QuotaExceeded || reason == Ready::Unschedulable && wants_room(&message);
+    (!passes).then(|| (reason, format!("{}: {message}", next.of(at.name.name()))))
+}
+
+fn stalled_by((ready, message): &Said<Ready>) -> Option<Said<Stalled>> {
     let reason = match ready {
         Ready::SecretMissing => Stalled::SecretMissing,
         Ready::ImageUnavailable => Stalled::ImageUnavailable,
@@ -241,9 +289,9 @@ fn stalled(at: Situation<'_>, (ready, message): &Said<Ready>) -> Said<Stalled> {
         Ready::QuotaExceeded => Stalled::QuotaExceeded,
         Ready::PodRefused => Stalled::PodRefused,
         Ready::NoFreePort => Stalled::NoFreePort,
-        _ => return others_refused(at),
+        _ => return None,
     };
-    say(reason, message)
+    Some(say(reason, message))
 }
 
 /// Services, Secret, Ingress.
@@ -260,10 +308,6 @@ fn others_refused(at: Situation<'_>) -> Said<Stalled> {
     say(reason, format!("{name}: {}", setback.why.message))
 }
 
-fn running_media_node<'a>(at: Situation<'a>) -> Option<&'a PodView> {
-    at.observed.media_node().filter(|pod| pod.is_alive() && pod.containers_ready)
-}
-
-fn needs_host_port(stream: &LiveStream) -> bool {
-    stream.spec.relay.media.exposure == MediaExposure::HostPort
+fn running_media_node<'a>(at: Situation<'a>) -> Option<(PodName, &'a PodView)> {
+    at.observed.media_node().filter(|(_, pod)| pod.ended.is_none() && pod.containers_ready)
 }

@@ -39,6 +39,7 @@ fn stream(spec: Value) -> LiveStream {
 fn pod(name: PodName, change: impl FnOnce(&mut PodView)) -> (PodName, PodView) {
     let mut pod = PodView::for_tests(name);
     pod.host_ip = Some("192.0.2.1".to_owned());
+    pod.media_port = (name.role == Role::MediaNode).then_some(30900);
     change(&mut pod);
     (name, pod)
 }
@@ -120,12 +121,46 @@ fn what_stands_in_the_way_of_the_media_node_stalls_the_stream() {
 }
 
 #[test]
+fn while_one_media_node_takes_over_from_another_it_is_said_and_what_is_in_the_way() {
+    let successor = PodName { ordinal: 1, ..MEDIA_NODE };
+    let old = |goes: bool| {
+        let (name, mut pod) = ready(MEDIA_NODE);
+        pod.node = Some("node".to_owned());
+        match goes {
+            true => pod.meta.deletion_due_at = Some(at(25)),
+            false => pod.image = "an older one".to_owned(),
+        }
+        (name, pod)
+    };
+    let check_all = |pods: [(PodName, PodView); 2], [expected_ready, reconciling, stalled]: [&str; 3]| {
+        let observed = Observed { selected: Some(MEDIA_NODE), ..observed(pods) };
+        check(ConditionType::Ready, json!({}), &observed, expected_ready);
+        check(ConditionType::Reconciling, json!({}), &observed, reconciling);
+        check(ConditionType::Stalled, json!({}), &observed, stalled);
+    };
+    let starts = || pod(successor, |_| {});
+    check_all([old(false), starts()], ["Accepting", "Moving", "Unobstructed"]);
+    check_all([old(true), starts()], ["Moving", "Moving", "Unobstructed"]);
+    check_all([old(true), ready(successor)], ["Moving", "Moving", "Unobstructed"]);
+    check_all([old(false), waiting(successor, "ImagePullBackOff")], ["Accepting", "Moving", "ImageUnavailable"]);
+    check_all([old(true), waiting(successor, "ImagePullBackOff")], ["ImageUnavailable", "Moving", "ImageUnavailable"]);
+    let no_room = || unschedulable(successor, "0/1 nodes are available: 1 Insufficient cpu.");
+    check_all([old(false), no_room()], ["Accepting", "Moving", "Unobstructed"]);
+    check_all([old(true), no_room()], ["Unschedulable", "MakingRoom", "Unschedulable"]);
+    let misfit = unschedulable(successor, "0/1 nodes are available: 1 node(s) didn't match Pod's node selector.");
+    check_all([old(false), misfit], ["Accepting", "Moving", "Unschedulable"]);
+}
+
+#[test]
 fn enhancing_says_who_enhances_and_why_nobody_does() {
     let check = |spec: Value, observed: &Observed, expected| check(ConditionType::Enhancing, spec, observed, expected);
     let report =
         |publishing, enhanced_live| Some(MediaNodeReport { publishing, enhanced_live, ..MediaNodeReport::default() });
     let gpu = |policy: &str| json!({"enhancement": {"accelerator": {"resourceName": "nvidia.com/gpu"}, "onNoAccelerator": policy}});
-    let no_gpu = || unschedulable(ENHANCER, "0/1 nodes are available: 1 Insufficient nvidia.com/gpu.");
+    let no_gpu = || {
+        let (name, pod) = unschedulable(ENHANCER, "0/1 nodes are available: 1 Insufficient nvidia.com/gpu.");
+        (name, PodView { image: "enhancer:1-cuda".to_owned(), ..pod })
+    };
     check(json!({"enhancement": {"mode": "Disabled"}}), &observed([]), "Disabled");
     check(json!({}), &observed([]), "Starting");
     check(json!({}), &observed([ready(ENHANCER)]), "NoReport");

@@ -33,7 +33,7 @@ pub(super) fn trouble(
     now: Timestamp,
 ) -> Option<(Trouble, String)> {
     let Some(pod) = pod.filter(|pod| pod.is_alive()) else {
-        let setback = memory.setbacks.get(&name)?;
+        let setback = memory.setbacks.get(&name.slot())?;
         let retry = (setback.retry_at > now).then(|| format!("; next try at {}", rounded(setback.retry_at)));
         let said = format!("{}{}", setback.why.message, retry.unwrap_or_default());
         return Some((of_refusal(setback.why.reason), said));

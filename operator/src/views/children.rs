@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crds::children::POD_LABEL;
 use k8s_openapi::{
     api::{
         core::v1::{Service, ServicePort, ServiceSpec},
@@ -98,6 +99,20 @@ impl AskedService {
             // the API server's default is said aloud
             external_traffic_policy: policy.or_else(|| exposed.then(|| "Cluster".to_owned())),
         }
+    }
+}
+
+impl AskedService {
+    /// Both lead to one pod, each to another; all else is the same.
+    #[must_use]
+    pub fn selects_another_pod_than(&self, other: &Self) -> bool {
+        let without_pod = |asked: &Self| {
+            let mut asked = asked.clone();
+            let pod = asked.selector.remove(POD_LABEL);
+            (asked, pod)
+        };
+        let ((rest, pod), (other_rest, other_pod)) = (without_pod(self), without_pod(other));
+        rest == other_rest && pod.is_some() && pod != other_pod
     }
 }
 

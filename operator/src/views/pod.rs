@@ -1,11 +1,11 @@
 //! What is kept of a pod.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus};
+use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodCondition, PodStatus};
 use kube::ResourceExt;
 
 use super::{Meta, Pairs};
-use crate::names::{MEDIA_PORT, TEMPLATE_HASH};
+use crate::names::TEMPLATE_HASH;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PodView {
@@ -14,7 +14,7 @@ pub struct PodView {
     pub annotations: Pairs,
     pub template_hash: String,
     pub image: String,
-    /// From the annotation: the host port this media-node has.
+    /// The host port this media-node has.
     pub media_port: Option<u16>,
     /// From the annotation: what the media-node was told of its addresses.
     pub advertised: String,
@@ -65,7 +65,7 @@ impl PodView {
             annotations: Pairs::of(pod.annotations()),
             template_hash: annotation(TEMPLATE_HASH),
             image: spec.containers.first().and_then(|container| container.image.clone()).unwrap_or_default(),
-            media_port: annotation(MEDIA_PORT).parse().ok(),
+            media_port: spec.containers.first().and_then(host_port),
             advertised: annotation(crds::children::ADVERTISED_ADDRESSES_ANNOTATION),
             node: spec.node_name.clone(),
             host_ip: status.and_then(|status| status.host_ip.clone()),
@@ -93,7 +93,7 @@ impl PodView {
 
 #[cfg(test)]
 impl PodView {
-    /// One that has just been made.
+    /// One that has just been made, with the image that [`crate::options::Options::for_tests`] says.
     pub(crate) fn for_tests(name: crate::names::PodName) -> Self {
         let meta = Meta {
             name: name.of("game"),
@@ -108,7 +108,7 @@ impl PodView {
             labels: Pairs::default(),
             annotations: Pairs::default(),
             template_hash: String::new(),
-            image: String::new(),
+            image: format!("{}:1", name.role),
             media_port: None,
             advertised: String::new(),
             node: None,
@@ -124,6 +124,10 @@ impl PodView {
             restarts: 0,
         }
     }
+}
+
+fn host_port(container: &Container) -> Option<u16> {
+    container.ports.iter().flatten().find_map(|port| u16::try_from(port.host_port?).ok())
 }
 
 fn since(condition: &PodCondition) -> Option<Timestamp> {

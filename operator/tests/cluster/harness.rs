@@ -6,7 +6,10 @@ use bus::Bus;
 use control_plane::{ControlPlane, FakeKubelet, User, wait_for};
 use crds::{ConditionType, LiveStream, LiveStreamSpec};
 use k8s_openapi::{
-    api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, RoleBinding},
+    api::{
+        core::v1::Pod,
+        rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, RoleBinding},
+    },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
@@ -133,6 +136,14 @@ impl Bed {
         let mut names: Vec<_> = listed.into_iter().map(|object| object.name_any()).collect();
         names.sort();
         names
+    }
+}
+
+impl Bed {
+    /// Tells pods from others of their names.
+    pub(crate) async fn uids_of(&self, pods: &[&str]) -> Vec<String> {
+        let get = async |pod: &&str| self.api::<Pod>().get(pod).await.unwrap().metadata.uid.unwrap();
+        futures::future::join_all(pods.iter().map(get)).await
     }
 }
 

@@ -5,4 +5,6 @@
 mod bus;
 mod harness;
 mod lifecycle;
+mod story;
+mod succession;
 mod troubles;

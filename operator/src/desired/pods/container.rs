@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crds::LiveStream;
 use k8s_openapi::{
     api::core::v1::{
-        Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, Probe, ResourceClaim, ResourceRequirements,
-        SecurityContext,
+        Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, PodSpec, Probe, ResourceClaim,
+        ResourceRequirements, SecurityContext,
     },
     apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
 };
@@ -15,12 +15,14 @@ use proto::StreamName;
 use super::{HEALTH_PORT, HTTP_PORT, INTERNAL_PORT, MEDIA_PORT, Placement, settings_of, volumes};
 use crate::{names::Role, options::Options};
 
+/// The port of media.
+const MEDIA: &str = "media";
+
 pub(super) fn container(
     stream: &LiveStream,
     name: &StreamName,
     role: Role,
     placement: Placement<'_>,
-    host_port: Option<u16>,
     options: &Options,
 ) -> Container {
     let resources = default_resources(role, placement);
@@ -51,7 +53,7 @@ pub(super) fn container(
         image: Some(options.images.of(role, matches!(placement, Placement::Accelerator(_))).to_owned()),
         image_pull_policy: Some(options.images.image_pull_policy.as_str().to_owned()),
         env: Some(env),
-        ports: Some(ports(role, host_port)),
+        ports: Some(ports(role)),
         resources: Some(resources),
         startup_probe: Some(probe("/healthz", health, 1, 60)),
         readiness_probe: Some(probe("/readyz", health, 2, 2)),
@@ -81,7 +83,15 @@ pub(super) fn request_accelerator(container: &mut Container, placement: Placemen
     }
 }
 
-fn ports(role: Role, host_port: Option<u16>) -> Vec<ContainerPort> {
+/// Media come to this port of the node the pod will be on.
+pub(super) fn take_host_port(spec: &mut PodSpec, host_port: u16) {
+    let ports = spec.containers.iter_mut().flat_map(|container| container.ports.iter_mut().flatten());
+    for port in ports.filter(|port| port.name.as_deref() == Some(MEDIA)) {
+        port.host_port = Some(host_port.into());
+    }
+}
+
+fn ports(role: Role) -> Vec<ContainerPort> {
     let port = |name: &str, port: u16, protocol: &str| ContainerPort {
         name: Some(name.to_owned()),
         container_port: port.into(),
@@ -91,8 +101,7 @@ fn ports(role: Role, host_port: Option<u16>) -> Vec<ContainerPort> {
     if role != Role::MediaNode {
         return vec![port("health", HEALTH_PORT, "TCP")];
     }
-    let media = ContainerPort { host_port: host_port.map(Into::into), ..port("media", MEDIA_PORT, "UDP") };
-    vec![port("http", HTTP_PORT, "TCP"), port("internal", INTERNAL_PORT, "TCP"), media]
+    vec![port("http", HTTP_PORT, "TCP"), port("internal", INTERNAL_PORT, "TCP"), port(MEDIA, MEDIA_PORT, "UDP")]
 }
 
 fn default_resources(role: Role, placement: Placement<'_>) -> ResourceRequirements {

@@ -6,7 +6,7 @@ use crds::{LiveStream, Start, Unjudged};
 use proto::StreamName;
 use settings::{EnhancerSettings, MediaNodeSettings, NetworkSettings, PatchSettings, StartFrom, TrainerSettings};
 
-use super::{HEALTH_PORT, HTTP_PORT, INTERNAL_PORT, MEDIA_PORT, Placement, volumes};
+use super::{HEALTH_PORT, HTTP_PORT, INTERNAL_PORT, MEDIA_PORT, Placement, services, volumes};
 use crate::{names::internal_service, options::Options};
 
 /// Without training, patches only judge.
@@ -38,6 +38,7 @@ pub(super) fn media_node(stream: &LiveStream, name: &StreamName, options: &Optio
             Unjudged::Bicubic => settings::Unjudged::Bicubic,
         },
         max_viewers: spec.relay.max_viewers,
+        service_url: Some(services::public_url(name)),
         ..MediaNodeSettings::default()
     }
 }

@@ -174,6 +174,22 @@ impl Checkpoints {
             .map_err(|error| BusError::Malformed(format!("stored checkpoint {name}: {error}")))
     }
 
+    /// Whether a version is stored; cheaper than to read it.
+    ///
+    /// # Errors
+    /// When NATS is away.
+    pub async fn holds(&self, version: u64) -> Result<bool, BusError> {
+        let name = checkpoint_object(&self.stream, version);
+        match self.bus.checkpoint_store().await?.info(&name).await {
+            Ok(info) => Ok(!info.deleted),
+            Err(error) if error.kind() == InfoErrorKind::NotFound => Ok(false),
+            Err(error) => {
+                self.bus.checkpoints.forget();
+                Err(unavailable(&format!("looking for {name}"), error))
+            }
+        }
+    }
+
     /// Stored versions, oldest first.
     ///
     /// # Errors

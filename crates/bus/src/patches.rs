@@ -246,6 +246,15 @@ impl ReceivedPatch {
     pub async fn ack(&self) -> Result<(), BusError> {
         self.message.ack().await.map_err(|error| unavailable("acknowledging a patch", error))
     }
+
+    /// Another trainer gets it, at once.
+    ///
+    /// # Errors
+    /// When NATS is away; the patch then comes again, later.
+    pub async fn give_back(&self) -> Result<(), BusError> {
+        let given = self.message.ack_with(jetstream::AckKind::Nak(None)).await;
+        given.map_err(|error| unavailable("giving a patch back", error))
+    }
 }
 
 impl std::fmt::Debug for PatchConsumer {

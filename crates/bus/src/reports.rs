@@ -72,6 +72,16 @@ impl Bus {
         })
     }
 
+    /// Nobody counts on `pod` any more: who watches hears that it is gone.
+    ///
+    /// # Errors
+    /// When NATS is away; the report then expires.
+    pub async fn remove_report(&self, stream: &StreamName, pod: &str, role: ReportRole) -> Result<(), BusError> {
+        let key = ReportKey { stream: stream.clone(), role, pod: pod.to_owned() };
+        let removed = self.report_store().await?.delete(key.to_text()).await;
+        removed.map_err(|error| unavailable("removing a report", error))
+    }
+
     /// The newest report of each pod of `stream` (of every stream: `None`), then each change; `None` in a pair: gone.
     /// Goes on over losses of the connection; the newest reports then come once more.
     ///

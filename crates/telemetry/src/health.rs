@@ -28,6 +28,13 @@ impl Health {
 
     /// Routes to merge into a program's own server.
     pub fn routes(&self, metrics: Metrics) -> Router {
+        self.readiness()
+            .route("/healthz", get(|| async { "alive\n" }))
+            .route("/metrics", get(move || async move { render_metrics(&metrics) }))
+    }
+
+    /// `/readyz` alone.
+    pub fn readiness(&self) -> Router {
         let health = self.clone();
         let ready = move || async move {
             if health.is_ready() {
@@ -36,10 +43,7 @@ impl Health {
                 (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
             }
         };
-        Router::new()
-            .route("/healthz", get(|| async { "alive\n" }))
-            .route("/readyz", get(ready))
-            .route("/metrics", get(move || async move { render_metrics(&metrics) }))
+        Router::new().route("/readyz", get(ready))
     }
 }
 

@@ -1,11 +1,14 @@
-//! A graceful end: SIGTERM or SIGINT, or a word from inside.
+//! A graceful end: SIGTERM or SIGINT, or a word from inside. Who asks twice wants it at once.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// Cancelled once, seen by all clones.
 #[derive(Clone, Debug, Default)]
-pub struct Shutdown(CancellationToken);
+pub struct Shutdown {
+    asked: CancellationToken,
+    insisted: CancellationToken,
+}
 
 impl Shutdown {
     /// Cancelled by SIGTERM and SIGINT.
@@ -17,33 +20,43 @@ impl Shutdown {
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let inner = shutdown.clone();
         tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-                () = inner.requested() => {}
-            }
+            either(&mut terminate, &mut interrupt).await;
             inner.request();
+            either(&mut terminate, &mut interrupt).await;
+            inner.insisted.cancel();
         });
         Ok(shutdown)
     }
 
     pub fn request(&self) {
-        self.0.cancel();
+        self.asked.cancel();
     }
 
     #[must_use]
     pub fn is_requested(&self) -> bool {
-        self.0.is_cancelled()
+        self.asked.is_cancelled()
     }
 
     /// Returns when the end is asked for.
     pub async fn requested(&self) {
-        self.0.cancelled().await;
+        self.asked.cancelled().await;
+    }
+
+    /// Returns at the second signal: what takes its time at the end is to be left undone.
+    pub async fn insisted(&self) {
+        self.insisted.cancelled().await;
     }
 
     /// For libraries that take the token itself.
     #[must_use]
     pub fn token(&self) -> CancellationToken {
-        self.0.clone()
+        self.asked.clone()
+    }
+}
+
+async fn either(one: &mut Signal, other: &mut Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
     }
 }

@@ -23,8 +23,8 @@ use crate::{
 
 /// Patches between NATS and the learning thread.
 const INBOX: usize = 64;
-/// How long the last state may take to be stored.
-const LAST_STATE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the last words may take: the state is stored, patches are given back.
+const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Trains until the end is asked for.
 ///
@@ -69,7 +69,7 @@ pub async fn run(settings: TrainerSettings, shutdown: Shutdown) -> anyhow::Resul
         inbox: inbox.clone(),
         metrics: metrics.clone(),
     };
-    tokio::spawn(intake.run(shutdown.clone()));
+    let intake = tokio::spawn(intake.run(shutdown.clone()));
     let in_flight = metrics.in_flight.clone();
     tokio::spawn(offer_newest(registry, newest_offer, inbox, metrics, shutdown.clone()));
     tokio::spawn(report(
@@ -87,8 +87,9 @@ pub async fn run(settings: TrainerSettings, shutdown: Shutdown) -> anyhow::Resul
     // The thread ends by itself only when it panics: then the program ends too, and is started again.
     let ended = thread.await.context("the learning thread failed");
     shutdown.request();
-    if tokio::time::timeout(LAST_STATE_TIMEOUT, keeper).await.is_err() {
-        tracing::warn!("the last state is not stored");
+    let last_words = async { tokio::join!(keeper, intake) };
+    if tokio::time::timeout(LAST_WORDS_TIMEOUT, last_words).await.is_err() {
+        tracing::warn!("the last state may not be stored");
     }
     ended
 }

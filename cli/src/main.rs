@@ -5,7 +5,6 @@ mod evaluate;
 mod observe;
 mod pretrain;
 mod publish;
-mod reconnect;
 mod rtpdump;
 mod up;
 mod watch;

@@ -34,7 +34,7 @@ use proto::v1::PublisherHello;
 use telemetry::Shutdown;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use webrtc_client::PublishOptions;
+use webrtc_client::{PublishOptions, Publishing};
 
 pub(crate) use args::{PublishArgs, PublisherOptions, parse_seconds};
 
@@ -44,7 +44,7 @@ use newest::Newest;
 use patches::PatchCoding;
 use pipeline::{Pipeline, PipelineParts};
 use rates::Wanted;
-use session::Sessions;
+use session::Session;
 use shared::Shared;
 use stats::Reporter;
 use uplink_log::UplinkLog;
@@ -69,7 +69,9 @@ pub(crate) async fn run(args: PublishArgs, shutdown: Shutdown) -> anyhow::Result
         audio_kbps: if audio { options.audio_kbps } else { 0 },
         patch_kbps: if options.sends_patches() { options.patch_kbps } else { 0 },
     };
-    let shared = Arc::new(Shared::new(wanted, options.initial_estimate_kbps(&args.whip)));
+    let publishing = Publishing::new(publish_options(&args, audio), args.token_file.clone());
+    let initial_kbps = options.initial_estimate_kbps(&args.whip);
+    let shared = Arc::new(Shared::new(wanted, initial_kbps, publishing.outlet()));
     let frames = options.sends_patches().then(|| Arc::new(Newest::default()));
     let (hello, told) = watch::channel(hello(options, hr));
     let pipeline = Pipeline::open(PipelineParts {
@@ -84,17 +86,12 @@ pub(crate) async fn run(args: PublishArgs, shutdown: Shutdown) -> anyhow::Result
         shutdown: shutdown.clone(),
         source,
     })?;
-    let sessions = Sessions {
-        shared: shared.clone(),
-        options: publish_options(&args, audio),
-        token_file: args.token_file.clone(),
-        hello: told,
-    };
+    let session = Session { shared: shared.clone(), publishing, patches: options.sends_patches(), hello: told };
     let reports = tokio::spawn(report(Reporter::new(shared.clone()), args.stats, !args.quiet));
     let uplink_log = args.uplink_log.as_deref().map(UplinkLog::create).transpose()?;
     let uplink_log = uplink_log.map(|log| tokio::spawn(log.follow(shared.clone())));
     let patches = frames.clone().map(|frames| spawn_patches(options, shared.clone(), frames));
-    let published = play(pipeline, sessions, &shutdown).await;
+    let published = play(pipeline, session, &shutdown).await;
     if let (Some(frames), Some(patches)) = (frames, patches) {
         frames.close();
         patches.await?;
@@ -105,24 +102,24 @@ pub(crate) async fn run(args: PublishArgs, shutdown: Shutdown) -> anyhow::Result
 }
 
 /// Plays the source while sessions come and go. The first of both that ends, ends the other.
-async fn play(pipeline: Pipeline, sessions: Sessions, shutdown: &Shutdown) -> anyhow::Result<()> {
+async fn play(pipeline: Pipeline, session: Session, shutdown: &Shutdown) -> anyhow::Result<()> {
     let finish = CancellationToken::new();
-    let mut standing = sessions.shared.publisher.subscribe();
-    let mut sessions = tokio::spawn(sessions.run(finish.clone()));
+    let outlet = session.shared.outlet.clone();
+    let mut session = tokio::spawn(session.run(finish.clone()));
     // A clip begins when somebody can see it.
     tokio::select! {
-        _ = standing.wait_for(Option::is_some) => {}
-        ended = &mut sessions => return ended?,
+        () = outlet.standing() => {}
+        ended = &mut session => return ended?,
         () = shutdown.requested() => {}
     }
     let mut pipeline = tokio::task::spawn_blocking(move || pipeline.run());
     tokio::select! {
         played = &mut pipeline => {
             finish.cancel();
-            sessions.await??;
+            session.await??;
             played?
         }
-        refused = &mut sessions => {
+        refused = &mut session => {
             shutdown.request();
             pipeline.await??;
             refused?
@@ -173,7 +170,8 @@ fn publish_options(args: &PublishArgs, audio: bool) -> PublishOptions {
         token: None,
         publisher: Some(format!("{:032x}", rand::random::<u128>())),
         audio,
-        patches: args.picture.sends_patches(),
+        // Also without patches: by it the media-node says that the stream moves.
+        patches: true,
         initial_estimate_kbps: args.picture.initial_estimate_kbps(&args.whip),
         timeout: CONNECT_TIMEOUT,
     }

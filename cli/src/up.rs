@@ -8,7 +8,7 @@ pub(crate) mod spawner;
 pub(crate) mod supervisor;
 mod system;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use settings::{NetworkSettings, PatchSettings};
@@ -70,11 +70,12 @@ pub(crate) async fn run(args: UpArgs, shutdown: Shutdown) -> anyhow::Result<Exit
     let (sender, mut events) = mpsc::channel(256);
     let log = tokio::spawn(async move {
         while let Some(event) = events.recv().await {
-            eprintln!("{}", log_line(&event));
+            let _ = writeln!(std::io::stderr(), "{}", log_line(&event));
         }
     });
     let system = System::start(&args, &data_dir, sender, &shutdown).await?;
-    println!("{}", greeting(system.addresses(), &args));
+    // Whoever reads it may be gone; the system runs.
+    let _ = writeln!(std::io::stdout(), "{}", greeting(system.addresses(), &args));
     shutdown.requested().await;
     system.stop().await;
     log.await?;

@@ -12,12 +12,9 @@ use clap::{Args, ValueEnum};
 use media::Decoder;
 use telemetry::Shutdown;
 use tokio_util::sync::CancellationToken;
-use webrtc_client::{Loss, ViewOptions, Viewer};
+use webrtc_client::{Loss, ViewOptions, Watching};
 
-use crate::{
-    reconnect::{Reconnect, read_token},
-    rtpdump::RtpDumpWriter,
-};
+use crate::rtpdump::RtpDumpWriter;
 use receive::{Pictures, Receiver, Shown};
 use record::Recorder;
 
@@ -91,7 +88,7 @@ pub(crate) async fn run(args: WatchArgs, shutdown: Shutdown) -> anyhow::Result<E
     }
     let reports = tokio::spawn(stats::report(shown.clone(), args.stats, !args.quiet));
     let mut receiver = Receiver::new(shown.clone(), pictures);
-    let watched = watch(&args, &url, &mut receiver, &end).await;
+    let watched = watch(&args, url, &mut receiver, &end).await;
     reports.abort();
     let recorded = receiver.finish();
     watched?;
@@ -111,39 +108,13 @@ fn whep_url(args: &WatchArgs) -> anyhow::Result<String> {
 }
 
 /// Session after session, until `end`.
-async fn watch(args: &WatchArgs, url: &str, receiver: &mut Receiver, end: &CancellationToken) -> anyhow::Result<()> {
-    let mut reconnect = Reconnect::default();
-    while !end.is_cancelled() {
-        let options = ViewOptions {
-            url: url.to_owned(),
-            token: read_token(args.token_file.as_deref())?,
-            audio: !args.no_audio,
-            timeout: CONNECT_TIMEOUT,
-        };
-        let loss = (args.lose_percent > 0.0).then(|| Loss::new(args.lose_percent / 100.0, LOSS_SEED));
-        let connected = tokio::select! {
-            connected = Viewer::connect_over(options, loss) => connected,
-            () = end.cancelled() => break,
-        };
-        let delay = match connected {
-            Ok((viewer, events)) => {
-                tracing::info!(url, "watching");
-                reconnect.succeeded();
-                let ended = receiver.follow(&viewer, events, end).await;
-                viewer.close().await;
-                if let Some(reason) = ended? {
-                    tracing::warn!(reason, "the session is over");
-                }
-                continue;
-            }
-            Err(error) => reconnect.next_try(&error, rand::random())?,
-        };
-        tokio::select! {
-            () = tokio::time::sleep(delay) => {}
-            () = end.cancelled() => {}
-        }
-    }
-    Ok(())
+async fn watch(args: &WatchArgs, url: String, receiver: &mut Receiver, end: &CancellationToken) -> anyhow::Result<()> {
+    let options = ViewOptions { url, token: None, audio: !args.no_audio, timeout: CONNECT_TIMEOUT };
+    let loss = (args.lose_percent > 0.0).then(|| Loss::new(args.lose_percent / 100.0, LOSS_SEED));
+    let mut watching = Watching::new(options, args.token_file.clone()).over(loss);
+    let watched = receiver.follow(&mut watching, end).await;
+    watching.close().await;
+    watched
 }
 
 #[cfg(test)]

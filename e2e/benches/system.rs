@@ -76,7 +76,7 @@ fn watch(url: String) -> JoinHandle<Result<Arrivals, webrtc_client::SignallingEr
                 ViewerEvent::Video(packet) if packet.marker => {
                     arrivals.insert(packet.timestamp, packet.arrived);
                 }
-                ViewerEvent::Video(_) | ViewerEvent::Audio(_) => {}
+                ViewerEvent::Video(_) | ViewerEvent::Audio(_) | ViewerEvent::Moved { .. } => {}
                 ViewerEvent::Closed { .. } => break,
             }
         }

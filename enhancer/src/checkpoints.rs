@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tonic::transport::Endpoint;
 use webrtc_client::Backoff;
 
-use crate::sessions::TIMEOUT;
+use crate::TIMEOUT;
 
 pub(crate) struct Checkpoints {
     /// gRPC address of the registry.

@@ -6,16 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use registry_client::read_token;
 use rtp::{Assembler, AssemblerOutput, Unwrap32};
 use telemetry::Shutdown;
 use tokio::sync::{Notify, mpsc};
-use webrtc_client::{Backoff, ReceivedPacket, ViewOptions, Viewer, ViewerEvent};
+use webrtc_client::{ReceivedPacket, ViewOptions, Watching, WatchingEvent};
 
-use crate::{
-    decode::Coded,
-    sessions::{TIMEOUT, wait_to_try_again},
-};
+use crate::{TIMEOUT, decode::Coded};
 
 pub(crate) struct Ingest {
     /// WHEP address of `source`.
@@ -24,6 +20,8 @@ pub(crate) struct Ingest {
     pub(crate) coded: mpsc::Sender<Coded>,
     /// The decoder cannot go on without a key frame.
     pub(crate) keyframe_wanted: Arc<Notify>,
+    /// Where the stream moves to, for whoever publishes.
+    pub(crate) moves: mpsc::Sender<String>,
 }
 
 /// Packets that a repair is waited for: about 0.1 s of a stream of 2.5 Mbit/s.
@@ -32,67 +30,45 @@ const REORDER_PACKETS: usize = 32;
 const BETWEEN_REQUESTS: Duration = Duration::from_millis(250);
 
 impl Ingest {
-    /// Session after session, until the end is asked for.
+    /// Until the end is asked for.
     ///
     /// # Errors
     /// When the token is refused or cannot be read.
     pub(crate) async fn run(self, shutdown: Shutdown) -> anyhow::Result<()> {
-        let mut backoff = Backoff::default();
-        let mut timestamps = Unwrap32::default();
-        while !shutdown.is_requested() {
-            let options = ViewOptions {
-                url: self.url.clone(),
-                token: read_token(self.token_file.as_deref())?,
-                audio: false,
-                timeout: TIMEOUT,
-            };
-            match Viewer::connect(options).await {
-                Ok((viewer, events)) => {
-                    tracing::info!(url = self.url, "watching");
-                    let session = self.session(&viewer, events, &mut timestamps, &mut backoff);
-                    let ended = tokio::select! {
-                        reason = session => reason,
-                        () = shutdown.requested() => "shutting down".to_owned(),
-                    };
-                    tracing::info!(reason = ended, "no longer watching");
-                    viewer.close().await;
-                    // a camera that comes back does not wait for a server that never went
-                    self.send(Coded::Lost);
-                }
-                Err(error) => wait_to_try_again(error, &mut backoff, &shutdown).await?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Until the session ends; says why.
-    async fn session(
-        &self,
-        viewer: &Viewer,
-        mut events: mpsc::Receiver<ViewerEvent>,
-        timestamps: &mut Unwrap32,
-        backoff: &mut Backoff,
-    ) -> String {
-        let mut assembler = Assembler::new(REORDER_PACKETS);
+        let options = ViewOptions { url: self.url.clone(), token: None, audio: false, timeout: TIMEOUT };
+        let mut watching = Watching::new(options, self.token_file.clone());
+        let (mut assembler, mut timestamps) = (Assembler::new(REORDER_PACKETS), Unwrap32::default());
         let mut asked: Option<Instant> = None;
         loop {
             tokio::select! {
-                event = events.recv() => match event {
-                    Some(ViewerEvent::Video(packet)) => {
-                        backoff.reset();
-                        self.take(&packet, &mut assembler, timestamps);
+                event = watching.next() => match event? {
+                    WatchingEvent::Began { .. } => assembler = Assembler::new(REORDER_PACKETS),
+                    WatchingEvent::Video(packet) => self.take(&packet, &mut assembler, &mut timestamps),
+                    WatchingEvent::Audio(_) => {}
+                    WatchingEvent::Moves { url } => self.move_on(url),
+                    WatchingEvent::Ended { reason } => {
+                        tracing::info!(reason, "no longer watching");
+                        self.send(Coded::Lost);
                     }
-                    Some(ViewerEvent::Audio(_)) => {}
-                    Some(ViewerEvent::Closed { reason }) => return reason,
-                    None => return "the session's task ended".to_owned(),
                 },
                 () = self.keyframe_wanted.notified() => {
                     if asked.is_none_or(|asked| asked.elapsed() >= BETWEEN_REQUESTS) {
                         asked = Some(Instant::now());
-                        viewer.request_keyframe();
+                        watching.request_keyframe();
                     }
                 }
+                () = shutdown.requested() => break,
             }
+        }
+        watching.close().await;
+        Ok(())
+    }
+
+    /// The publisher has no way of its own to hear of it.
+    fn move_on(&self, url: String) {
+        tracing::info!(url, "the stream moves");
+        if self.moves.try_send(url).is_err() {
+            tracing::debug!("the publisher moves already");
         }
     }
 

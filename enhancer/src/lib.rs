@@ -25,7 +25,9 @@ mod prepare;
 mod publish;
 mod reports;
 mod run;
-mod sessions;
 mod slot;
 
 pub use run::run;
+
+/// Connecting takes at most this long.
+const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);

@@ -3,6 +3,7 @@
 use std::{
     sync::{Arc, atomic::AtomicBool, mpsc as threads},
     thread,
+    time::Duration,
 };
 
 use anyhow::{Context, bail};
@@ -47,9 +48,10 @@ pub async fn run(settings: EnhancerSettings, shutdown: Shutdown) -> anyhow::Resu
     let network = Network::new(settings.scale, shape.unshuffle, shape.features, shape.layers)?;
     media::init();
 
+    let end = Shutdown::default();
     let (metrics, health) = (telemetry::metrics("enhancer"), Health::default());
     if let Some(listen) = settings.health_listen {
-        serve_health(listen, &health, metrics.clone(), shutdown.clone()).await.context("serving health")?;
+        serve_health(listen, &health, metrics.clone(), end.clone()).await.context("serving health")?;
     }
     let metrics = EnhancerMetrics::register(&metrics);
     let (device, precision, threads) = (settings.device.clone(), settings.precision.clone(), settings.threads);
@@ -64,17 +66,18 @@ pub async fn run(settings: EnhancerSettings, shutdown: Shutdown) -> anyhow::Resu
     let (giver, taker) = slot();
     let (frame_size, frame_size_seen) = watch::channel(None);
     let (state, state_seen) = watch::channel(EnhancerState::default());
+    let (moves, moves_heard) = mpsc::channel(1);
     let (decoder_stuck, keyframe_wanted) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
 
     let mut tasks = JoinSet::new();
     let decoder = Decoder::h264(1)?;
     let (stuck, decode_metrics) = (decoder_stuck.clone(), metrics.clone());
     let decoding = move || decode::run(decoder, coded_frames, &giver, &stuck, &decode_metrics);
-    tasks.spawn(ended("decode", spawn_thread("decode", decoding)?, shutdown.clone()));
+    tasks.spawn(ended("decode", spawn_thread("decode", decoding)?, end.clone()));
     let preparer =
         Preparer { stream: stream.clone(), network, runtime, frame_size: frame_size_seen, metrics: metrics.clone() };
     let preparing = spawn_thread("prepare", move || preparer.run(registry_events, &changes))?;
-    tasks.spawn(ended("prepare", preparing, shutdown.clone()));
+    tasks.spawn(ended("prepare", preparing, end.clone()));
     let coding = Coding { scale: network.scale, bitrate_kbps: settings.bitrate_kbps, preset: settings.preset.clone() };
     let surroundings = Surroundings {
         changes: prepared,
@@ -85,7 +88,7 @@ pub async fn run(settings: EnhancerSettings, shutdown: Shutdown) -> anyhow::Resu
         metrics: metrics.clone(),
     };
     let enhancing = spawn_thread("enhance", move || enhance::run(Pipeline::new(coding), &taker, &surroundings))?;
-    tasks.spawn(ended("enhance", enhancing, shutdown.clone()));
+    tasks.spawn(ended("enhance", enhancing, end.clone()));
 
     let base = settings.media_node_url.trim_end_matches('/').to_owned();
     let token_file = settings.internal_token_file.clone();
@@ -94,22 +97,25 @@ pub async fn run(settings: EnhancerSettings, shutdown: Shutdown) -> anyhow::Resu
         token_file: token_file.clone(),
         coded,
         keyframe_wanted: decoder_stuck,
+        moves,
     };
-    tasks.spawn(ingest.run(shutdown.clone()));
+    tasks.spawn(ingest.run(end.clone()));
     let publish = Publish {
         url: format!("{base}/whip/enhanced"),
         token_file: token_file.clone(),
-        publisher: format!("{:032x}", rand::random::<u128>()),
         units: enhanced_units,
         keyframe_wanted,
+        moves: moves_heard,
+        drain: Duration::from_secs(settings.drain_seconds.into()),
     };
+    // The only one that hears of it: the others end when it does.
     tasks.spawn(publish.run(shutdown.clone()));
-    tasks.spawn(Checkpoints { url: base, token_file, stream: stream.clone(), events }.run(shutdown.clone()));
+    tasks.spawn(Checkpoints { url: base, token_file, stream: stream.clone(), events }.run(end.clone()));
     if let Some(url) = &settings.nats_url {
         let client_name = format!("enhancer {stream}");
         let bus = Bus::connect(url, settings.nats_credentials_file.as_deref(), &client_name).await?;
         let reports = Reports { bus, stream, device, state: state_seen, metrics };
-        let reports = reports.run(shutdown.clone());
+        let reports = reports.run(end.clone());
         tasks.spawn(async {
             reports.await;
             Ok(())
@@ -117,9 +123,9 @@ pub async fn run(settings: EnhancerSettings, shutdown: Shutdown) -> anyhow::Resu
     }
     health.set_ready(true);
 
-    // the first that ends ends all
+    // The first that ends ends all.
     let ended = tasks.join_next().await.context("there are tasks")??;
-    shutdown.request();
+    end.request();
     while tasks.join_next().await.is_some() {}
     ended
 }

@@ -128,7 +128,7 @@ impl PatchMaker {
         self.bits.spend(cost);
         self.mix.sent(now, selection);
         let message = PatchChannelMessage { kind: Some(Kind::Patch(patch)) };
-        if !self.shared.session().is_some_and(|session| session.send_message(&message)) {
+        if !self.shared.outlet.send_message(&message) {
             return count(&counters.patches_refused);
         }
         count(&counters.patches_sent);

@@ -108,10 +108,10 @@ impl Pipeline {
         if !self.wait_until(due.at) {
             return Ok(());
         }
-        let Some(session) = shared.session() else {
+        if !shared.outlet.stands() {
             count(&shared.counters.frames_without_session);
             return Ok(());
-        };
+        }
         self.follow_path(&shared);
         if !self.gate.takes_a_frame(shared.now()) {
             count(&shared.counters.frames_held_back);
@@ -124,7 +124,7 @@ impl Pipeline {
         let keyframe = self.takes_keyframe_request(&shared);
         let Some(unit) = self.encoder.encode(&lr, time, keyframe)? else { return Ok(()) };
         self.gate.sent(unit.data.len());
-        if !session.send_video(&unit.data, rtp_timestamp) {
+        if !shared.outlet.send_video(&unit.data, rtp_timestamp) {
             shared.keyframe_wanted.store(true, Relaxed);
         }
         count(&shared.counters.frames_sent);
@@ -159,9 +159,8 @@ impl Pipeline {
         if !self.wait_until(due.at) {
             return Ok(());
         }
-        let Some(session) = self.parts.shared.session() else { return Ok(()) };
         for (time, packet) in packets {
-            session.send_audio(packet, self.first_audio.wrapping_add(low_bits(time)));
+            self.parts.shared.outlet.send_audio(&packet, self.first_audio.wrapping_add(low_bits(time)));
         }
         Ok(())
     }

@@ -1,142 +1,104 @@
-//! Keeps a session with the media-node: connects, listens, connects again, for ever.
+//! What the media-node and the publisher's threads tell each other, over sessions that come, move and go.
 
 use std::{
-    path::PathBuf,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
 use proto::v1::{PatchChannelMessage, PatchControl, PublisherHello, patch_channel_message::Kind};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use webrtc_client::{PublishOptions, Publisher, PublisherEvent};
+use webrtc_client::{Publishing, PublishingEvent};
 
 use super::{
     control::{Heard, other_scale},
-    shared::{Shared, count, plus},
+    shared::{Shared, count},
 };
-use crate::reconnect::{Reconnect, read_token};
 
-pub(crate) struct Sessions {
+pub(crate) struct Session {
     pub(crate) shared: Arc<Shared>,
-    /// The token is read from `token_file` at each connection.
-    pub(crate) options: PublishOptions,
-    pub(crate) token_file: Option<PathBuf>,
+    pub(crate) publishing: Publishing,
+    /// Patches are sent, and so announced.
+    pub(crate) patches: bool,
     pub(crate) hello: watch::Receiver<PublisherHello>,
 }
 
 /// The channel may lose the hello or its answer, and without a hello no patch is taken.
 const HELLO_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// How a session ended.
-enum End {
-    Asked,
-    Lost,
-    /// The media-node is elsewhere now.
-    Moved(String),
-}
-
-impl Sessions {
+impl Session {
     /// Runs until `finish`.
     ///
     /// # Errors
     /// When the server refuses the token: nothing gets better by trying again.
-    pub(crate) async fn run(self, finish: CancellationToken) -> anyhow::Result<()> {
-        let mut reconnect = Reconnect::default();
-        let mut url = self.options.url.clone();
-        while !finish.is_cancelled() {
-            let token = read_token(self.token_file.as_deref())?;
-            let options = PublishOptions { url: url.clone(), token, ..self.options.clone() };
-            let connected = tokio::select! {
-                connected = Publisher::connect(options) => connected,
-                () = finish.cancelled() => break,
-            };
-            let delay = match connected {
-                Ok((publisher, events)) => {
-                    tracing::info!(%url, "publishing");
-                    reconnect.succeeded();
-                    match self.follow(publisher, events, &finish).await {
-                        End::Asked => break,
-                        End::Lost => {}
-                        End::Moved(next) => url = next,
-                    }
-                    continue;
-                }
-                Err(error) => reconnect.next_try(&error, rand::random())?,
-            };
-            // A move may have led nowhere.
-            url.clone_from(&self.options.url);
-            tokio::select! {
-                () = tokio::time::sleep(delay) => {}
-                () = finish.cancelled() => {}
-            }
-        }
-        Ok(())
-    }
-
-    async fn follow(
-        &self,
-        publisher: Publisher,
-        mut events: mpsc::Receiver<PublisherEvent>,
-        finish: &CancellationToken,
-    ) -> End {
-        let shared = &self.shared;
-        let publisher = Arc::new(publisher);
-        shared.publisher.send_replace(Some(publisher.clone()));
-        shared.keyframe_wanted.store(true, Relaxed);
-        count(&shared.counters.sessions);
+    pub(crate) async fn run(mut self, finish: CancellationToken) -> anyhow::Result<()> {
         let mut unheard = tokio::time::interval(HELLO_AGAIN_AFTER);
-        let mut hello = self.hello.clone();
-        let end = loop {
+        // The newest session's channel is open, and its hello is not answered yet.
+        let mut unanswered = false;
+        loop {
             let event = tokio::select! {
-                event = events.recv() => event,
-                () = finish.cancelled() => break End::Asked,
-                _ = unheard.tick() => {
-                    if matches!(*shared.heard.borrow(), Heard::Nothing(_)) {
-                        self.greet(&publisher);
-                    }
+                event = self.publishing.next() => event?,
+                () = finish.cancelled() => break,
+                _ = unheard.tick(), if unanswered => {
+                    self.greet();
                     continue;
                 }
-                Ok(()) = hello.changed() => {
-                    if *shared.heard.borrow() != Heard::Closed {
-                        self.greet(&publisher);
-                    }
+                Ok(()) = self.hello.changed() => {
+                    self.greet();
                     continue;
                 }
             };
             match event {
-                Some(PublisherEvent::KeyframeWanted) => shared.keyframe_wanted.store(true, Relaxed),
-                Some(PublisherEvent::ChannelOpen) => {
-                    self.greet(&publisher);
-                    shared.heard.send_replace(Heard::Nothing(shared.now()));
+                PublishingEvent::ChannelOpen if self.patches => {
+                    unanswered = true;
                     unheard.reset();
+                    self.greet();
+                    // Where a session before has said what it wants, that holds meanwhile.
+                    let now = self.shared.now();
+                    self.shared.heard.send_if_modified(|heard| {
+                        let silent = *heard == Heard::Closed;
+                        if silent {
+                            *heard = Heard::Nothing(now);
+                        }
+                        silent
+                    });
                 }
-                Some(PublisherEvent::ChannelMessage(message)) => match message.kind {
-                    Some(Kind::Control(control)) => self.obey(control),
-                    Some(Kind::Moved(moved)) => {
-                        tracing::info!(url = moved.url, "the stream moves");
-                        break End::Moved(moved.url);
-                    }
-                    _ => {}
-                },
-                Some(PublisherEvent::Estimate { kbps }) => {
-                    shared.estimate_kbps.send_replace(Some(kbps));
+                PublishingEvent::Control(control) => {
+                    unanswered = false;
+                    self.obey(control);
                 }
-                Some(PublisherEvent::Closed { reason }) => {
-                    tracing::warn!(reason, "the session is over");
-                    break End::Lost;
-                }
-                None => break End::Lost,
+                event => self.handle(event),
             }
-        };
-        self.leave(publisher).await;
-        end
+        }
+        self.publishing.close().await;
+        Ok(())
     }
 
-    fn greet(&self, publisher: &Publisher) {
-        let hello = *self.hello.borrow();
-        if !publisher.send_message(&PatchChannelMessage { kind: Some(Kind::Hello(hello)) }) {
-            tracing::warn!("the media-node was not told what to expect");
+    fn handle(&self, event: PublishingEvent) {
+        let shared = &self.shared;
+        match event {
+            PublishingEvent::Began { moved } => {
+                shared.keyframe_wanted.store(true, Relaxed);
+                count(&shared.counters.sessions);
+                if moved {
+                    count(&shared.counters.moves);
+                }
+            }
+            PublishingEvent::KeyframeWanted => shared.keyframe_wanted.store(true, Relaxed),
+            PublishingEvent::Estimate { kbps } => {
+                shared.estimate_kbps.send_replace(Some(kbps));
+            }
+            PublishingEvent::Ended { .. } => {
+                shared.heard.send_replace(Heard::Closed);
+            }
+            PublishingEvent::ChannelOpen | PublishingEvent::Control(_) => {}
+        }
+    }
+
+    fn greet(&self) {
+        let hello = PatchChannelMessage { kind: Some(Kind::Hello(*self.hello.borrow())) };
+        if !self.shared.outlet.greet(&hello) {
+            tracing::debug!("the media-node was not told what to expect");
         }
     }
 
@@ -146,20 +108,5 @@ impl Sessions {
             tracing::warn!("no patches are sent: the stream is enhanced by {wanted}; publish with --scale {wanted}");
         }
         self.shared.heard.send_replace(Heard::Control(control));
-    }
-
-    async fn leave(&self, publisher: Arc<Publisher>) {
-        let shared = &self.shared;
-        shared.heard.send_replace(Heard::Closed);
-        shared.estimate_kbps.send_if_modified(|estimate| {
-            *estimate = self.options.initial_estimate_kbps;
-            true
-        });
-        shared.past_bytes.send_modify(|past| *past = plus(*past, publisher.uplink_bytes()));
-        shared.publisher.send_replace(None);
-        // A thread may hold the session for one more frame; it then ends by itself.
-        if let Some(publisher) = Arc::into_inner(publisher) {
-            publisher.close().await;
-        }
     }
 }

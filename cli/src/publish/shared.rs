@@ -1,15 +1,12 @@
 //! What the threads of a publisher know of each other.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
 use tokio::sync::watch;
-use webrtc_client::{Publisher, UplinkBytes};
+use webrtc_client::Outlet;
 
 use super::{
     control::Heard,
@@ -21,15 +18,13 @@ pub(crate) struct Shared {
     /// All times here count from this.
     started: Instant,
     wanted: Wanted,
-    /// The session that stands now.
-    pub(crate) publisher: watch::Sender<Option<Arc<Publisher>>>,
+    /// The sessions that stand now.
+    pub(crate) outlet: Outlet,
     /// The next frame is to be a key frame.
     pub(crate) keyframe_wanted: AtomicBool,
     pub(crate) heard: watch::Sender<Heard>,
     /// Of the congestion control; `None` without.
     pub(crate) estimate_kbps: watch::Sender<Option<u32>>,
-    /// Sent by sessions that are over.
-    pub(crate) past_bytes: watch::Sender<UplinkBytes>,
     pub(crate) counters: Counters,
 }
 
@@ -46,19 +41,20 @@ pub(crate) struct Counters {
     /// The data channel was full, or the patch did not fit a message.
     pub(crate) patches_refused: AtomicU64,
     pub(crate) sessions: AtomicU64,
+    /// Sessions that took over from another one without a gap
+    pub(crate) moves: AtomicU64,
     pub(crate) video_kbps: AtomicU32,
 }
 
 impl Shared {
-    pub(crate) fn new(wanted: Wanted, initial_estimate_kbps: Option<u32>) -> Self {
+    pub(crate) fn new(wanted: Wanted, initial_estimate_kbps: Option<u32>, outlet: Outlet) -> Self {
         Self {
             started: Instant::now(),
             wanted,
-            publisher: watch::Sender::new(None),
+            outlet,
             keyframe_wanted: AtomicBool::new(true),
             heard: watch::Sender::new(Heard::Closed),
             estimate_kbps: watch::Sender::new(initial_estimate_kbps),
-            past_bytes: watch::Sender::new(UplinkBytes::default()),
             counters: Counters::default(),
         }
     }
@@ -67,27 +63,8 @@ impl Shared {
         self.started.elapsed()
     }
 
-    pub(crate) fn session(&self) -> Option<Arc<Publisher>> {
-        self.publisher.borrow().clone()
-    }
-
     pub(crate) fn shares(&self) -> Shares {
         self.wanted.share(*self.estimate_kbps.borrow())
-    }
-
-    /// Of all sessions.
-    pub(crate) fn uplink_bytes(&self) -> UplinkBytes {
-        let past = *self.past_bytes.borrow();
-        self.session().map_or(past, |session| plus(past, session.uplink_bytes()))
-    }
-}
-
-pub(crate) fn plus(a: UplinkBytes, b: UplinkBytes) -> UplinkBytes {
-    UplinkBytes {
-        video: a.video + b.video,
-        audio: a.audio + b.audio,
-        patches: a.patches + b.patches,
-        other: a.other + b.other,
     }
 }
 

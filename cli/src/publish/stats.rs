@@ -35,6 +35,8 @@ pub(crate) struct Line {
     pub(crate) patches_random: u64,
     pub(crate) patches_refused: u64,
     pub(crate) sessions: u64,
+    /// Of these, begun while the one before still stood: the stream moved
+    pub(crate) moves: u64,
     /// Of the live checkpoint over bicubic, as the media-node says
     pub(crate) gain_db: Option<f64>,
 }
@@ -64,10 +66,10 @@ impl Reporter {
     pub(crate) fn next_line(&mut self) -> Line {
         let (shared, now) = (&self.shared, self.shared.now());
         let counters = &shared.counters;
-        let (frames, bytes) = (counters.frames_sent.load(Relaxed), shared.uplink_bytes());
+        let (frames, bytes) = (counters.frames_sent.load(Relaxed), shared.outlet.uplink_bytes());
         let seconds = now.saturating_sub(self.at).as_secs_f64().max(0.001);
         let line = Line {
-            connected: shared.publisher.borrow().is_some(),
+            connected: shared.outlet.stands(),
             fps: rounded((frames - self.frames) as f64 / seconds),
             frames,
             keyframes: counters.keyframes.load(Relaxed),
@@ -81,6 +83,7 @@ impl Reporter {
             patches_random: counters.patches_random.load(Relaxed),
             patches_refused: counters.patches_refused.load(Relaxed),
             sessions: counters.sessions.load(Relaxed),
+            moves: counters.moves.load(Relaxed),
             gain_db: match &*shared.heard.borrow() {
                 Heard::Control(control) => control.gain_millidecibels.map(|gain| f64::from(gain) / 1000.0),
                 _ => None,
@@ -124,6 +127,7 @@ fn rounded(number: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use proto::v1::PatchControl;
+    use webrtc_client::Outlet;
 
     use super::*;
     use crate::publish::rates::Wanted;
@@ -139,7 +143,7 @@ mod tests {
     #[test]
     fn a_line_tells_the_gain_once_it_was_heard() {
         let wanted = Wanted { video_kbps: 800, audio_kbps: 64, patch_kbps: 80 };
-        let shared = Arc::new(Shared::new(wanted, None));
+        let shared = Arc::new(Shared::new(wanted, None, Outlet::default()));
         let mut reporter = Reporter::new(shared.clone());
         assert_eq!(reporter.next_line().gain_db, None);
         shared.heard.send_replace(Heard::Control(PatchControl::default()));

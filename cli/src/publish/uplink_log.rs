@@ -42,7 +42,7 @@ impl UplinkLog {
 
     /// One line, at once in the file: the process may be killed.
     fn write(&mut self, shared: &Shared) -> io::Result<()> {
-        let (at, bytes) = (unix_us(SystemTime::now()), shared.uplink_bytes());
+        let (at, bytes) = (unix_us(SystemTime::now()), shared.outlet.uplink_bytes());
         writeln!(self.0, "{at},{},{},{},{}", bytes.video, bytes.patches, bytes.audio, bytes.other)?;
         self.0.flush()
     }

@@ -7,9 +7,8 @@ use std::{
 
 use media::Decoder;
 use rtp::{Assembled, Assembler, AssemblerOutput};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use webrtc_client::{ReceivedPacket, Viewer, ViewerEvent};
+use webrtc_client::{ReceivedPacket, Watching, WatchingEvent};
 
 use super::{playback::Playback, record::Recorder};
 use crate::rtpdump::RtpDumpWriter;
@@ -27,6 +26,8 @@ pub(crate) struct Counts {
     /// Of the newest picture
     pub(crate) size: (usize, usize),
     pub(crate) sessions: u64,
+    /// Sessions that took over from another one without a gap
+    pub(crate) moves: u64,
     pub(crate) video_bytes: u64,
     pub(crate) audio_packets: u64,
     pub(crate) packets_lost: u64,
@@ -68,35 +69,37 @@ impl Receiver {
         Self { shown, pictures, assembler: Assembler::new(REORDER_PACKETS) }
     }
 
-    /// Takes a session's packets until it is over, and says why; `None` when `end` was asked for.
-    pub(crate) async fn follow(
-        &mut self,
-        viewer: &Viewer,
-        mut events: mpsc::Receiver<ViewerEvent>,
-        end: &CancellationToken,
-    ) -> anyhow::Result<Option<String>> {
-        self.shown.with(|counts| counts.sessions += 1);
-        self.assembler = Assembler::new(REORDER_PACKETS);
-        self.pictures.lost();
+    /// Takes the packets of all sessions, until `end`.
+    pub(crate) async fn follow(&mut self, watching: &mut Watching, end: &CancellationToken) -> anyhow::Result<()> {
         loop {
             let event = tokio::select! {
-                event = events.recv() => event,
-                () = end.cancelled() => return Ok(None),
+                event = watching.next() => event?,
+                () = end.cancelled() => return Ok(()),
             };
             match event {
-                Some(ViewerEvent::Video(packet)) => {
+                WatchingEvent::Began { moved } => self.begin(moved),
+                WatchingEvent::Video(packet) => {
                     // Decoding takes about a millisecond a frame: too little to be worth another thread.
                     let needs_keyframe = tokio::task::block_in_place(|| self.handle_video(&packet))?;
                     if needs_keyframe {
-                        viewer.request_keyframe();
+                        watching.request_keyframe();
                     }
                 }
-                Some(ViewerEvent::Audio(packet)) => self.handle_audio(&packet)?,
-                Some(ViewerEvent::Closed { reason }) => return Ok(Some(reason)),
-                None => return Ok(Some("the session's task ended".to_owned())),
+                WatchingEvent::Audio(packet) => self.handle_audio(&packet)?,
+                WatchingEvent::Moves { url } => tracing::info!(url, "the stream moves"),
+                WatchingEvent::Ended { reason } => tracing::warn!(reason, "the session is over"),
             }
-            self.shown.with(|counts| counts.packets_dropped = viewer.dropped_packets());
+            self.shown.with(|counts| counts.packets_dropped = watching.dropped_packets());
         }
+    }
+
+    fn begin(&mut self, moved: bool) {
+        self.shown.with(|counts| {
+            counts.sessions += 1;
+            counts.moves += u64::from(moved);
+        });
+        self.assembler = Assembler::new(REORDER_PACKETS);
+        self.pictures.lost();
     }
 
     /// Completes the recording.

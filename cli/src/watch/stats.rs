@@ -29,6 +29,8 @@ pub(crate) struct Line {
     pub(crate) packets_dropped: u64,
     pub(crate) undecodable: u64,
     pub(crate) reconnects: u64,
+    /// From one media-node to another, without a gap between the sessions
+    pub(crate) moves: u64,
 }
 
 #[derive(Debug)]
@@ -62,7 +64,8 @@ impl Reporter {
                 packets_lost: counts.packets_lost,
                 packets_dropped: counts.packets_dropped,
                 undecodable: counts.undecodable,
-                reconnects: counts.sessions.saturating_sub(1),
+                reconnects: counts.sessions.saturating_sub(1 + counts.moves),
+                moves: counts.moves,
             };
             (line, counts.video_bytes)
         });

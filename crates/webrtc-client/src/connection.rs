@@ -6,7 +6,7 @@ use std::{
 };
 
 use reqwest::Url;
-use rtc::ice::mdns::MulticastDnsMode;
+use rtc::{ice::mdns::MulticastDnsMode, peer_connection::transport::RTCDtlsTransportState};
 use tokio::sync::{mpsc, watch};
 use webrtc::{
     media_stream::track_remote::TrackRemote,
@@ -19,6 +19,7 @@ use webrtc::{
 use crate::{
     SignallingError,
     loss::Loss,
+    moves::hear_move,
     route::local_addresses,
     signalling::Signalling,
     silence::{KEEPALIVE, Silence},
@@ -40,6 +41,7 @@ pub(crate) struct Connection {
     gathering: watch::Receiver<RTCIceGatheringState>,
     signalling: Signalling,
     session: Option<Url>,
+    events: Option<Url>,
     silence: Silence,
     ended: bool,
 }
@@ -83,6 +85,7 @@ impl Connection {
             gathering,
             signalling,
             session: None,
+            events: None,
             silence: Silence::default(),
             ended: false,
         })
@@ -105,6 +108,7 @@ impl Connection {
 
         let answer = self.signalling.offer(local.sdp).await?;
         self.session = answer.session;
+        self.events = answer.events;
         let remote = RTCSessionDescription::answer(answer.sdp).map_err(stack)?;
         self.peer.set_remote_description(remote).await.map_err(stack)?;
 
@@ -121,29 +125,58 @@ impl Connection {
     }
 
     /// Why the connection is over, if it is; to be asked every [`silence::TICK`](crate::silence::TICK).
-    pub(crate) fn tick(&mut self) -> Option<String> {
+    pub(crate) async fn tick(&mut self) -> Option<String> {
+        if self.is_closed_by_server().await {
+            return Some("the server closed the connection".to_owned());
+        }
         let silent = self.silence.tick(self.wire.datagrams_received());
         silent.then(|| "nothing came from the server for a second".to_owned())
     }
 
-    /// Returns when the peer connection failed or was closed by the server.
+    /// The stack has no event for it.
+    async fn is_closed_by_server(&self) -> bool {
+        let transport = match (self.peer.get_receivers().await.first(), self.peer.get_senders().await.first()) {
+            (Some(receiver), _) => receiver.transport().await,
+            (None, Some(sender)) => sender.transport().await,
+            (None, None) => return false,
+        };
+        match transport {
+            Ok(Some(transport)) => transport.state().await.is_ok_and(|state| state == RTCDtlsTransportState::Closed),
+            _ => false,
+        }
+    }
+
+    /// Returns when the peer connection failed or was closed.
     pub(crate) async fn failed(state: &mut watch::Receiver<RTCPeerConnectionState>) -> String {
         let over = |state: &RTCPeerConnectionState| {
             matches!(state, RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed)
         };
         match state.wait_for(over).await.map(|state| *state) {
             Ok(RTCPeerConnectionState::Failed) => "the connection failed".to_owned(),
-            _ => "the server closed the connection".to_owned(),
+            _ => "the connection was closed".to_owned(),
         }
     }
 
-    /// Tells the server and closes.
-    pub(crate) async fn end(mut self) {
-        if let Some(session) = self.session.take() {
-            self.signalling.delete(session).await;
+    /// Returns when the server says that the stream moves: where to; never, when it has no way to say it.
+    pub(crate) fn moved(&self) -> impl Future<Output = String> + use<> {
+        let heard = self.events.clone().map(|events| hear_move(events, self.signalling.token.clone()));
+        async {
+            match heard {
+                Some(heard) => heard.await,
+                None => std::future::pending().await,
+            }
         }
+    }
+
+    /// Tells the server and closes, both at once: where the stream has moved, the address is another server's already.
+    pub(crate) async fn end(mut self) {
         self.ended = true;
-        if let Err(error) = self.peer.close().await {
+        let tell = async {
+            if let Some(session) = self.session.take() {
+                self.signalling.delete(session).await;
+            }
+        };
+        if let (Err(error), ()) = tokio::join!(self.peer.close(), tell) {
             tracing::debug!(%error, "the peer connection did not close cleanly");
         }
     }

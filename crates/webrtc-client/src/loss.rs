@@ -8,6 +8,7 @@ use crate::wire::is_rtp;
 #[derive(Debug)]
 pub struct Loss {
     share: f64,
+    seed: u64,
     random: StdRng,
 }
 
@@ -15,7 +16,12 @@ impl Loss {
     /// `share` from 0 to 1.
     #[must_use]
     pub fn new(share: f64, seed: u64) -> Self {
-        Self { share: share.clamp(0.0, 1.0), random: StdRng::seed_from_u64(seed) }
+        Self { share: share.clamp(0.0, 1.0), seed, random: StdRng::seed_from_u64(seed) }
+    }
+
+    /// The same from its beginning, for another connection.
+    pub(crate) fn again(&self) -> Self {
+        Self::new(self.share, self.seed)
     }
 
     /// Takes what is lost out of a read that may hold several datagrams of `datagram_bytes` each, the last one perhaps

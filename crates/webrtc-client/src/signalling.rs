@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use reqwest::{
     Client, RequestBuilder, Response, StatusCode, Url,
-    header::{CONTENT_TYPE, LOCATION, RETRY_AFTER},
+    header::{CONTENT_TYPE, LINK, LOCATION, RETRY_AFTER},
 };
 
-use crate::route::is_loopback;
+use crate::{moves::parse_link, route::is_loopback};
 
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER_BYTES: usize = 256 << 10;
@@ -41,7 +41,7 @@ pub enum SignallingError {
 pub(crate) struct Signalling {
     client: Client,
     pub(crate) url: Url,
-    token: Option<String>,
+    pub(crate) token: Option<String>,
     publisher: Option<String>,
 }
 
@@ -51,6 +51,8 @@ pub(crate) struct Answer {
     pub(crate) sdp: String,
     /// Where to DELETE the session.
     pub(crate) session: Option<Url>,
+    /// Where it tells when the stream moves.
+    pub(crate) events: Option<Url>,
 }
 
 impl Signalling {
@@ -81,7 +83,9 @@ impl Signalling {
         }
         let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
         let session = location.and_then(|location| response.url().join(location).ok());
-        Ok(Answer { sdp: read_text(response, MAX_ANSWER_BYTES).await?, session })
+        let links = response.headers().get_all(LINK).iter().filter_map(|value| value.to_str().ok());
+        let events = links.filter_map(parse_link).find_map(|link| response.url().join(link).ok());
+        Ok(Answer { sdp: read_text(response, MAX_ANSWER_BYTES).await?, session, events })
     }
 
     /// Ends the session. Best effort: a server that does not hear it sees the silence.

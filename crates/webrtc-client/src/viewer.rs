@@ -56,6 +56,10 @@ pub struct ReceivedPacket {
 pub enum ViewerEvent {
     Video(ReceivedPacket),
     Audio(ReceivedPacket),
+    /// The stream moves to where this URL reference says; the session ends soon.
+    Moved {
+        url: String,
+    },
     /// The session is over (nothing at all from the server for 1 s counts); the last event.
     Closed {
         reason: String,

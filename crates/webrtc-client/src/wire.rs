@@ -36,6 +36,19 @@ pub struct UplinkBytes {
     pub other: u64,
 }
 
+impl std::ops::Add for UplinkBytes {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            video: self.video + other.video,
+            audio: self.audio + other.audio,
+            patches: self.patches + other.patches,
+            other: self.other + other.other,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Video,

@@ -112,7 +112,16 @@ impl Node {
     }
 
     pub(crate) async fn end(self) {
+        self.leave();
+        self.ended().await;
+    }
+
+    /// As SIGTERM.
+    pub(crate) fn leave(&self) {
         self.shutdown.request();
+    }
+
+    pub(crate) async fn ended(self) {
         tokio::time::timeout(Duration::from_secs(4), self.ended).await.expect("it ends in time").unwrap().unwrap();
     }
 }
@@ -186,7 +195,7 @@ pub(crate) async fn next_video(events: &mut mpsc::Receiver<ViewerEvent>) -> webr
         loop {
             match events.recv().await.expect("the session goes on") {
                 ViewerEvent::Video(packet) => return packet,
-                ViewerEvent::Audio(_) => {}
+                ViewerEvent::Audio(_) | ViewerEvent::Moved { .. } => {}
                 ViewerEvent::Closed { reason } => panic!("the session is over: {reason}"),
             }
         }

@@ -60,7 +60,7 @@ impl Session {
             tokio::select! {
                 reason = Connection::failed(&mut state) => return reason,
                 _ = tick.tick() => {
-                    if let Some(reason) = self.connection.tick() {
+                    if let Some(reason) = self.connection.tick().await {
                         return reason;
                     }
                     ticks = ticks.wrapping_add(1);

@@ -1,6 +1,7 @@
 //! The task of one WHEP session: it reads the tracks and asks for key frames.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
@@ -8,6 +9,7 @@ use std::{
     time::Instant,
 };
 
+use futures::FutureExt;
 use rtc::{
     rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication, rtp::Packet,
     rtp_transceiver::rtp_sender::RtpCodecKind,
@@ -57,13 +59,14 @@ impl Session {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut state = self.connection.state.clone();
+        let mut moved = pin!(self.connection.moved().fuse());
         let mut readers = JoinSet::new();
         let mut video = None;
         loop {
             tokio::select! {
                 reason = Connection::failed(&mut state) => return reason,
                 _ = tick.tick() => {
-                    if let Some(reason) = self.connection.tick() {
+                    if let Some(reason) = self.connection.tick().await {
                         return reason;
                     }
                 }
@@ -74,6 +77,10 @@ impl Session {
                         video = Some(Video { track: track.clone(), ssrc: ssrc.clone() });
                     }
                     readers.spawn(read(track, is_video, ssrc, self.events.clone(), self.dropped.clone()));
+                }
+                url = &mut moved => {
+                    // Without it the session just ends by surprise.
+                    let _ = self.events.try_send(ViewerEvent::Moved { url });
                 }
                 () = self.keyframe_wanted.notified() => request_keyframe(video.as_ref()).await,
             }

@@ -2,7 +2,7 @@
 
 import { GainChart } from './chart.js';
 import { follow } from './events.js';
-import { watch } from './whep.js';
+import { move, watch } from './whep.js';
 
 const MOST_EVENTS = 12;
 
@@ -33,8 +33,9 @@ byId('sound').onclick = ({ currentTarget: button }) => {
 };
 
 function receive(name, data) {
-  if (name === 'status') showStatus(data);
-  else showEvent(data);
+  if (name === 'status') return showStatus(data);
+  if (name === 'moved') move(data.url);
+  showEvent(data);
 }
 
 function showStatus(status) {

@@ -4,15 +4,17 @@ use std::{
     path::Path,
     process::Stdio,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
+    time::timeout,
 };
 
-use crate::{program, within};
+use crate::{Process, program, within};
 
 /// What `acuity publish --stats` says, as far as tests care.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -20,7 +22,9 @@ pub struct PublishStats {
     pub connected: bool,
     pub frames: u64,
     pub patches: u64,
+    pub patches_refused: u64,
     pub sessions: u64,
+    pub moves: u64,
 }
 
 /// What `acuity watch --stats` says, as far as tests care.
@@ -32,6 +36,9 @@ pub struct WatchStats {
     pub width: u32,
     pub height: u32,
     pub reconnects: u64,
+    pub moves: u64,
+    pub freezes: u64,
+    pub frozen_seconds: f64,
 }
 
 /// A clip published over and over.
@@ -44,7 +51,7 @@ pub struct Viewer(Client<WatchStats>);
 
 #[derive(Debug)]
 struct Client<T> {
-    _child: Child,
+    child: Child,
     newest: Arc<Mutex<T>>,
 }
 
@@ -62,6 +69,14 @@ impl Publisher {
     pub fn stats(&self) -> PublishStats {
         self.0.newest()
     }
+
+    /// Ends it as Ctrl-C does; what it said last.
+    ///
+    /// # Panics
+    /// When it does not end well.
+    pub async fn end(self) -> PublishStats {
+        self.0.end().await
+    }
 }
 
 impl Viewer {
@@ -77,6 +92,14 @@ impl Viewer {
     #[must_use]
     pub fn stats(&self) -> WatchStats {
         self.0.newest()
+    }
+
+    /// Ends it as Ctrl-C does; what it said last.
+    ///
+    /// # Panics
+    /// When it does not end well.
+    pub async fn end(self) -> WatchStats {
+        self.0.end().await
     }
 
     /// Waits until `frames` more than now were shown.
@@ -107,7 +130,16 @@ impl<T: DeserializeOwned + Clone + Default + Send + 'static> Client<T> {
                 *slot.lock().expect("nobody panics with the lock") = stats;
             }
         });
-        Self { _child: child, newest }
+        Self { child, newest }
+    }
+
+    /// What it said last, after Ctrl-C.
+    async fn end(mut self) -> T {
+        let process = self.child.id().and_then(Process::find).expect("it runs until it is asked to end");
+        process.interrupt();
+        let ended = timeout(Duration::from_secs(10), self.child.wait()).await.expect("it ends in time");
+        assert!(ended.expect("a child can be waited for").success());
+        self.newest()
     }
 
     fn newest(&self) -> T {

@@ -15,6 +15,12 @@ pub struct Process {
 }
 
 impl Process {
+    /// `None`: there is none.
+    #[must_use]
+    pub fn find(id: u32) -> Option<Self> {
+        read(id)
+    }
+
     #[must_use]
     pub fn is_alive(&self) -> bool {
         read(self.id).is_some_and(|now| now.started == self.started)
@@ -29,6 +35,11 @@ impl Process {
     /// `kill -9`.
     pub fn kill(&self) {
         self.signal(Signal::KILL);
+    }
+
+    /// What Kubernetes sends to a pod that is to end.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
     }
 
     /// What Ctrl-C in a terminal sends.

@@ -12,8 +12,8 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
-    http::{StatusCode, header::WWW_AUTHENTICATE},
-    middleware::{Next, from_fn, from_fn_with_state},
+    http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE},
+    middleware::{Next, from_fn, from_fn_with_state, map_response_with_state},
     response::{IntoResponse, Response},
     routing::{get, patch, post},
 };
@@ -23,7 +23,12 @@ use proto::{
 };
 use tokio::sync::{broadcast, watch};
 
-use crate::{peer::MAX_OFFER_BYTES, relay::Relay, tokens::TokenFile};
+use crate::{
+    moving::{INSTANCE, Instance},
+    peer::MAX_OFFER_BYTES,
+    relay::Relay,
+    tokens::TokenFile,
+};
 pub(crate) use server::{HttpListener, Reached};
 
 /// From a request's head to the head of its answer.
@@ -38,10 +43,13 @@ pub(crate) struct Public {
     pub(crate) status: watch::Receiver<StreamStatus>,
     pub(crate) events: broadcast::Sender<StreamEvent>,
     pub(crate) live: watch::Receiver<Option<Arc<Checkpoint>>>,
+    pub(crate) instance: Instance,
+    pub(crate) health: telemetry::Health,
     pub(crate) shutdown: telemetry::Shutdown,
 }
 
 pub(crate) fn public_routes(public: Public) -> Router {
+    let (instance, readiness) = (public.instance.clone(), public.health.readiness());
     let publish = Router::new()
         .route("/whip", post(sessions::publish))
         .route("/whip/{session}", patch(sessions::trickle).delete(sessions::end))
@@ -56,8 +64,10 @@ pub(crate) fn public_routes(public: Public) -> Router {
         .merge(view)
         .layer(from_fn(cors::allow_all))
         .merge(page::routes())
+        .merge(readiness)
         .layer(DefaultBodyLimit::max(MAX_OFFER_BYTES))
         .layer(from_fn(limit_time))
+        .layer(map_response_with_state(instance, name_instance))
 }
 
 fn status_routes(public: Public) -> Router {
@@ -90,6 +100,13 @@ async fn require_token(State(token): State<TokenFile>, request: Request, next: N
         return next.run(request).await;
     }
     (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")], "wrong or missing token\n").into_response()
+}
+
+async fn name_instance(State(instance): State<Instance>, mut response: Response) -> Response {
+    if let Ok(instance) = HeaderValue::from_str(instance.as_str()) {
+        response.headers_mut().insert(INSTANCE, instance);
+    }
+    response
 }
 
 async fn limit_time(request: Request, next: Next) -> Response {

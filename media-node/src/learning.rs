@@ -42,8 +42,12 @@ use proto::{
 use settings::{PatchSettings, Unjudged};
 use sr_net::{Network, Weights};
 use telemetry::{Metrics, Shutdown, prometheus_client::metrics::counter::Counter};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::{
+    sync::{broadcast, mpsc, watch},
+    task::JoinSet,
+};
 
+pub(crate) use self::desk::unix_us;
 pub use self::service::CheckpointRegistry;
 use self::{
     admission::Admission,
@@ -59,7 +63,10 @@ use self::{
     store::Store,
     wire::{DropReason, FromPairerKind, Paired, ReceivedPatch},
 };
-use crate::bridge::{FromRelay, ToRelay};
+use crate::{
+    bridge::{FromRelay, ToRelay},
+    moving::Stages,
+};
 
 const TICK: Duration = Duration::from_millis(100);
 /// Pairs on their way to be measured; there they are taken at once.
@@ -82,6 +89,7 @@ pub struct LearningOptions {
     /// For the reports.
     pub stream_status: watch::Receiver<StreamStatus>,
     pub metrics: Metrics,
+    pub stages: Stages,
     pub shutdown: Shutdown,
     /// `None`: `patch-pairer` beside this program, else on PATH.
     pub pairer_program: Option<PathBuf>,
@@ -99,6 +107,10 @@ pub struct Learning {
     pub live: watch::Receiver<Option<Arc<Checkpoint>>>,
     /// LR width and height of the source as last decoded; 0: unknown.
     pub source_size: watch::Receiver<(u32, u32)>,
+    /// Of the media-node before.
+    pub heir: Heir,
+    /// What is still to be done after the shutdown: pairs on their way to the trainers, the report taken back.
+    pub last_words: JoinSet<()>,
 }
 
 /// Starts the learning half; it ends with `options.shutdown`, or when the relay drops its ends.
@@ -118,6 +130,7 @@ pub fn spawn(
         pod,
         stream_status,
         metrics,
+        stages,
         shutdown,
         pairer_program,
     } = options;
@@ -132,12 +145,15 @@ pub fn spawn(
         metrics.register("pairs_unmeasured", help, unmeasured.clone());
     }
 
+    let mut last_words = JoinSet::new();
     let store = bus.clone().map(|bus| Store::new(bus, stream.clone()));
+    let heir = Heir { desk: desk.clone(), store: store.clone(), network };
     if let Some(store) = store.clone() {
-        spawn_until(&shutdown, store.load(desk.clone(), network));
+        let desk = desk.clone();
+        spawn_until(&shutdown, async move { store.load(&desk, network).await });
     }
     if let Some(bus) = bus.clone() {
-        spawn_until(&shutdown, report::report(bus, stream.clone(), pod, stream_status));
+        last_words.spawn(report::report(bus, stream.clone(), pod, stream_status, shutdown.clone()));
     }
     let (to_measure, pairs) = mpsc::channel(MEASURED_AT_ONCE);
     spawn_until(&shutdown, measure_pairs(desk.clone(), pairs, unmeasured.clone()));
@@ -149,7 +165,7 @@ pub fn spawn(
         admission: Admission::new(scale, &patches),
         pairer: Pairer::new(pairer_program.unwrap_or_else(pairer::find_program)),
         control: Control::new(scale, patches, bus.is_some()),
-        outbox: bus.map(|bus| Outbox::spawn(bus, stream.clone(), desk.clone())),
+        outbox: bus.map(|bus| Outbox::spawn(bus, stream.clone(), desk.clone(), &mut last_words)),
         to_measure,
         unmeasured,
         publisher: None,
@@ -159,7 +175,7 @@ pub fn spawn(
     };
     spawn_until(&shutdown, loop_.run(from_relay));
 
-    let registry = CheckpointRegistry::new(stream, network, desk.clone(), store, shutdown);
+    let registry = CheckpointRegistry::new(stream, network, desk.clone(), store, stages, shutdown);
     Learning {
         service: CheckpointServiceServer::new(registry)
             .max_decoding_message_size(MAX_GRPC_MESSAGE_BYTES)
@@ -168,6 +184,26 @@ pub fn spawn(
         events: desk.events(),
         live: desk.live(),
         source_size: source_size_receiver,
+        heir,
+        last_words,
+    }
+}
+
+/// Takes over from the media-node before.
+#[derive(Clone, Debug)]
+pub struct Heir {
+    desk: Desk,
+    store: Option<Store>,
+    network: Network,
+}
+
+impl Heir {
+    /// `last`: how that one was doing when last heard of.
+    pub(crate) async fn take_over(&self, last: &LearningStatus) {
+        if let Some(store) = &self.store {
+            store.load(&self.desk, self.network).await;
+        }
+        self.desk.update(|registry, _| registry.inherit(last.live_version, last.withdrawn));
     }
 }
 

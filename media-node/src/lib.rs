@@ -5,6 +5,7 @@ pub mod bridge;
 mod guard;
 mod http;
 pub mod learning;
+mod moving;
 mod peer;
 mod relay;
 pub mod room;
@@ -12,4 +13,5 @@ mod run;
 mod tokens;
 
 pub use guard::fuzz;
+pub use moving::Stages;
 pub use run::run;

@@ -15,12 +15,17 @@ use std::{
 };
 
 use anyhow::Context;
-use proto::status::{StreamEvent, UplinkKbps};
+use prost::Message;
+use proto::{
+    status::{StreamEvent, UplinkKbps},
+    v1::{Moved, PatchChannelMessage, patch_channel_message::Kind},
+};
 use telemetry::prometheus_client::metrics::counter::Counter;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::{
     bridge::{FromRelay, ToRelay},
+    moving::Stages,
     peer::{self, OfferError, Side},
     room::{Origin, Rendition, RoomStatistics},
 };
@@ -66,7 +71,7 @@ pub(crate) enum JoinError {
     NoAddress,
     #[error("no more viewers are taken")]
     TooManyViewers,
-    #[error("the relay is ending")]
+    #[error("this media-node is leaving; another one takes over")]
     Ending,
 }
 
@@ -85,9 +90,26 @@ pub(crate) enum Resource {
 }
 
 enum Command {
-    Join { session: Box<NewSession>, reply: oneshot::Sender<Result<(), JoinError>> },
-    Find { session: String, resource: Resource, reply: oneshot::Sender<Option<String>> },
-    End { session: String, resource: Resource, reply: oneshot::Sender<bool> },
+    Join {
+        session: Box<NewSession>,
+        reply: oneshot::Sender<Result<(), JoinError>>,
+    },
+    Find {
+        session: String,
+        resource: Resource,
+        reply: oneshot::Sender<Option<String>>,
+    },
+    End {
+        session: String,
+        resource: Resource,
+        reply: oneshot::Sender<bool>,
+    },
+    IsIdle { reply: oneshot::Sender<bool> },
+    /// `moved`: for the publisher's data channel. `empty` is told when no session is left.
+    SendAway {
+        moved: Vec<u8>,
+        empty: oneshot::Sender<()>,
+    },
 }
 
 pub(crate) struct RelayOptions {
@@ -98,6 +120,7 @@ pub(crate) struct RelayOptions {
     pub(crate) from_relay: mpsc::Sender<FromRelay>,
     pub(crate) to_relay: mpsc::Receiver<ToRelay>,
     pub(crate) events: broadcast::Sender<StreamEvent>,
+    pub(crate) stages: Stages,
     pub(crate) shutdown: telemetry::Shutdown,
 }
 
@@ -108,6 +131,7 @@ pub(crate) struct Relay {
     snapshot: watch::Receiver<RelaySnapshot>,
     candidates: Arc<Candidates>,
     refused_sctp: Counter,
+    stages: Stages,
 }
 
 impl Relay {
@@ -123,6 +147,7 @@ impl Relay {
             snapshot,
             candidates: Arc::new(options.candidates),
             refused_sctp: options.metrics.refused_sctp(),
+            stages: options.stages,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let socket = {
@@ -145,6 +170,9 @@ impl Relay {
     /// # Errors
     /// By the status the client gets.
     pub(crate) async fn join(&self, wish: Wish, offer: String, reached: IpAddr) -> Result<Answer, JoinError> {
+        if self.stages.is_leaving() {
+            return Err(JoinError::Ending);
+        }
         let kind = SessionKind::from(wish);
         let candidates = self.candidates.select(reached, kind.is_internal()).ok_or(JoinError::NoAddress)?;
         let (side, refused_sctp) = (kind.side(), self.refused_sctp.clone());
@@ -166,6 +194,21 @@ impl Relay {
     /// Ends a session; false when there is none.
     pub(crate) async fn end(&self, session: String, resource: Resource) -> bool {
         self.ask(|reply| Command::End { session, resource, reply }).await.unwrap_or(false)
+    }
+
+    /// Whether nobody publishes the source or watches.
+    pub(crate) async fn is_idle(&self) -> bool {
+        self.ask(|reply| Command::IsIdle { reply }).await.unwrap_or(true)
+    }
+
+    /// Tells the publisher where to go, ends it when it would not understand, and returns when no session is left.
+    pub(crate) async fn send_away(&self, moved: Moved) {
+        let moved = PatchChannelMessage { kind: Some(Kind::Moved(moved)) }.encode_to_vec();
+        let (empty, is_empty) = oneshot::channel();
+        // A relay that has ended has no session.
+        if self.commands.send(Command::SendAway { moved, empty }).await.is_ok() {
+            let _ = is_empty.await;
+        }
     }
 
     #[must_use]

@@ -15,6 +15,7 @@
 //! - No packet goes twice to a viewer, and no sequence number of a viewer's track is used for two packets.
 //! - A viewer's video begins, and changes its origin, at a key frame later than everything sent to it before.
 //! - NTP times come from the source's sender reports only; before the first of a session there are none.
+//! - Of two enhancers the one that came last is shown, from its first key frame on; until then the other one is.
 //! - A publisher is asked for a key frame at most once in 500 ms, however many viewers want one.
 //! - Memory is bounded by the number of viewers, whatever a publisher sends; the same inputs give the same outputs.
 
@@ -33,6 +34,7 @@ use std::{
 };
 
 use proto::status::{FramesPerSecond, StreamEventKind};
+use rtp::h264;
 
 pub use self::messages::{Input, MediaPacket, Origin, Output, PeerId, Rendition, RoomStatistics, TrackKind};
 use self::{
@@ -85,8 +87,15 @@ impl Room {
     pub fn handle_input(&mut self, now: Duration, input: Input) {
         match input {
             Input::WallClock { unix_us } => self.clocks.set_unix_time(now, unix_us),
-            Input::PublisherJoined { peer, origin, session } => self.begin_session(peer, origin, session),
+            Input::PublisherJoined { peer, origin, session } => {
+                if origin == Origin::Enhanced && self.is_live(origin, now) {
+                    self.publishers.contender = Some(Publisher::new(peer, session));
+                } else {
+                    self.begin_session(peer, origin, session);
+                }
+            }
             Input::PublisherLeft { peer, reason } => {
+                self.publishers.contender.take_if(|contender| contender.peer == peer);
                 if let Some(origin) = self.publishers.origin_of(peer) {
                     self.end_session(origin, reason);
                 }
@@ -150,6 +159,12 @@ impl Room {
         self.publishers.get(origin).is_some_and(|publisher| publisher.is_live(now))
     }
 
+    /// Whether this publisher's session is the one that viewers get.
+    #[must_use]
+    pub fn shows(&self, publisher: PeerId) -> bool {
+        self.publishers.origin_of(publisher).is_some()
+    }
+
     #[must_use]
     pub fn statistics(&self, now: Duration) -> RoomStatistics {
         let frames_per_second =
@@ -190,6 +205,9 @@ impl Room {
     }
 
     fn handle_packet(&mut self, now: Duration, peer: PeerId, kind: TrackKind, packet: MediaPacket) {
+        if self.publishers.contends(peer) && !self.takes_over(now, kind, &packet) {
+            return;
+        }
         let Some(origin) = self.publishers.origin_of(peer) else { return };
         let Some(publisher) = self.publishers.slot(origin) else { return };
         self.counters.packets_received += 1;
@@ -225,6 +243,28 @@ impl Room {
             // Sound never passes through the enhancer.
             (Origin::Enhanced, TrackKind::Audio) => {}
         }
+    }
+
+    /// Whether a contender's packet makes it the enhanced publisher: it begins a key frame that viewers may be shown.
+    fn takes_over(&mut self, now: Duration, kind: TrackKind, packet: &MediaPacket) -> bool {
+        let stream_time = rtp::nearest(self.clocks.video.newest().unwrap_or_default(), packet.timestamp);
+        let is_shown = kind == TrackKind::Video && self.frame_times.contains(now, stream_time);
+        let Some(contender) = self.publishers.contender.as_mut().filter(|_| is_shown) else { return false };
+        if !h264::holds_sps(&packet.payload) {
+            contender.keyframes.open();
+            contender.keyframes.want();
+            if contender.keyframes.take_due(now) {
+                self.counters.keyframe_requests += 1;
+                self.outputs.push_back(Output::RequestKeyframe { publisher: contender.peer });
+            }
+            return false;
+        }
+        let contender = self.publishers.contender.take();
+        let before = self.publishers.enhanced.as_ref().map(|enhanced| enhanced.peer);
+        self.end_session(Origin::Enhanced, "another enhancer took over".to_owned());
+        self.outputs.extend(before.map(|publisher| Output::EndSession { publisher }));
+        self.publishers.enhanced = contender;
+        true
     }
 
     fn handle_video(&mut self, now: Duration, origin: Origin, sequence: u64, stream_time: u64, packet: &MediaPacket) {

@@ -16,6 +16,7 @@ use tonic::service::Routes;
 use crate::{
     http::{self, HttpListener, Public},
     learning::{self, Learning, LearningOptions},
+    moving::{self, Departure, Instance, Service, StageSender},
     relay::{Advertised, Candidates, MediaSocket, Relay, RelayMetrics, RelayOptions, RelaySnapshot},
     tokens::TokenFile,
 };
@@ -23,10 +24,10 @@ use crate::{
 /// Messages from the relay to the learning half: a second of frames and patches.
 const FROM_RELAY: usize = 256;
 const TO_RELAY: usize = 64;
-/// How long the relay may take to say goodbye to everyone.
+/// How long the relay may take to say goodbye to everyone, and the learning half for its last words.
 const END_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Runs until the shutdown.
+/// Runs until the shutdown, and then until its clients are with another media-node.
 ///
 /// # Errors
 /// When the settings are not usable or a socket cannot be bound.
@@ -52,6 +53,12 @@ pub async fn run(settings: MediaNodeSettings, shutdown: Shutdown) -> anyhow::Res
         Some(url) => Some(Bus::connect(url, settings.nats_credentials_file.as_deref(), "media-node").await?),
         None => None,
     };
+    let instance = Instance::random();
+    let service = settings.service_url.as_deref().map(|url| Service::new(url, instance.clone())).transpose()?;
+    // The parts end when the clients have left, or at once when this function fails.
+    let end = Shutdown::default();
+    let _ends_with_this = end.token().drop_guard();
+    let stage = StageSender::register(&metrics);
     let (status_sender, status) = watch::channel(StreamStatus { stream: stream.to_string(), ..Default::default() });
     let (from_relay, relay_messages) = mpsc::channel(FROM_RELAY);
     let (to_relay, learning_messages) = mpsc::channel(TO_RELAY);
@@ -66,10 +73,11 @@ pub async fn run(settings: MediaNodeSettings, shutdown: Shutdown) -> anyhow::Res
         pod: pod_name(),
         stream_status: status.clone(),
         metrics: metrics.clone(),
-        shutdown: shutdown.clone(),
+        stages: stage.stages(),
+        shutdown: end.clone(),
         pairer_program: None,
     };
-    let Learning { service, status: learning_status, events, live, source_size } =
+    let Learning { service: checkpoints, status: learning_status, events, live, source_size, heir, last_words } =
         learning::spawn(learning_options, relay_messages, to_relay);
     let advertised = Advertised::new(settings.advertised_addresses.clone(), settings.advertised_addresses_file.clone());
     let (relay, relay_thread) = Relay::spawn(RelayOptions {
@@ -80,23 +88,35 @@ pub async fn run(settings: MediaNodeSettings, shutdown: Shutdown) -> anyhow::Res
         from_relay,
         to_relay: learning_messages,
         events: events.clone(),
-        shutdown: shutdown.clone(),
+        stages: stage.stages(),
+        shutdown: end.clone(),
     })?;
+    let health = Health::default();
+
+    let view_token = TokenFile::new(settings.view_token_file.clone());
+    if let Some(service) = service.clone() {
+        let take_over = moving::take_over(service, view_token.clone(), heir);
+        let end = end.token();
+        tokio::spawn(async move { end.run_until_cancelled(take_over).await });
+    }
 
     let public = Public {
         relay: relay.clone(),
         publish_token: TokenFile::new(settings.publish_token_file.clone()),
-        view_token: TokenFile::new(settings.view_token_file.clone()),
+        view_token,
         status,
-        events,
+        events: events.clone(),
         live,
-        shutdown: shutdown.clone(),
+        instance,
+        health: health.clone(),
+        shutdown: end.clone(),
     };
-    let health = Health::default();
-    let grpc = Routes::new(service).into_axum_router();
+    let grpc = Routes::new(checkpoints).into_axum_router();
     let internal = http::internal_routes(&public, internal_token, grpc, health.routes(metrics));
     let public = http::public_routes(public);
-    let servers = [serve(listener, public, &shutdown), serve(internal_listener, internal, &shutdown)];
+    let serve =
+        |listener: HttpListener, routes: Router| tokio::spawn(listener.serve(routes, stage.stages(), end.clone()));
+    let servers = [serve(listener, public), serve(internal_listener, internal)];
 
     if let Some(file) = &settings.ports_file {
         write_ports(file, &bound.to_string())?;
@@ -120,11 +140,14 @@ pub async fn run(settings: MediaNodeSettings, shutdown: Shutdown) -> anyhow::Res
         }
     };
     let mut snapshots = relay.snapshot();
+    let drain = Duration::from_secs(settings.drain_seconds.into());
+    let departure = Departure { service, drain, relay, events, health, stage };
+    let mut departure = std::pin::pin!(departure.run(&shutdown));
     loop {
         tokio::select! {
-            () = shutdown.requested() => break,
+            () = &mut departure => break,
             changed = snapshots.changed() => {
-                if changed.is_err() && !shutdown.is_requested() {
+                if changed.is_err() {
                     bail!("the relay's thread ended");
                 }
                 status_sender.send_replace(assemble(*snapshots.borrow_and_update()));
@@ -132,13 +155,16 @@ pub async fn run(settings: MediaNodeSettings, shutdown: Shutdown) -> anyhow::Res
         }
     }
 
-    health.set_ready(false);
+    end.request();
     for server in servers {
         server.await?;
     }
     let joined = tokio::task::spawn_blocking(move || relay_thread.join());
     if tokio::time::timeout(END_TIMEOUT, joined).await.is_err() {
         tracing::warn!("the relay did not end in time");
+    }
+    if tokio::time::timeout(END_TIMEOUT, last_words.join_all()).await.is_err() {
+        tracing::warn!("the trainers did not get the last pairs");
     }
     tracing::info!("ended");
     Ok(())
@@ -152,10 +178,6 @@ fn network(settings: &MediaNodeSettings) -> anyhow::Result<Network> {
         features: size(settings.network.features)?,
         layers: size(settings.network.layers)?,
     })
-}
-
-fn serve(listener: HttpListener, routes: Router, shutdown: &Shutdown) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(listener.serve(routes, shutdown.clone()))
 }
 
 /// Kubernetes names the host after the pod.

@@ -19,6 +19,12 @@ impl TokenFile {
         Self(file)
     }
 
+    /// The token, to be borne ourselves.
+    #[must_use]
+    pub(crate) fn value(&self) -> Option<String> {
+        self.0.as_deref().and_then(|path| read(path).ok())
+    }
+
     /// Whether a request with these headers bears the token. A file that cannot be read lets nobody in.
     #[must_use]
     pub(crate) fn admits(&self, headers: &HeaderMap) -> bool {

@@ -19,7 +19,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-use crate::bind::with_ipv4_fallback;
+use crate::{bind::with_ipv4_fallback, moving::Stages};
 
 const MAX_CONNECTIONS: usize = 4096;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,13 +50,21 @@ impl HttpListener {
         self.0.local_addr()
     }
 
-    /// Serves until the shutdown, then finishes what is under way.
-    pub(crate) async fn serve(self, routes: Router, shutdown: telemetry::Shutdown) {
+    /// Serves until the shutdown, then finishes what is under way. When the media-node has moved, connections close once
+    /// they are idle: what a client asks next is to reach the other one.
+    pub(crate) async fn serve(self, routes: Router, stages: Stages, shutdown: telemetry::Shutdown) {
         let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        let connections = GracefulShutdown::new();
+        let mut connections = GracefulShutdown::new();
+        let mut moved = std::pin::pin!(stages.moved());
+        let mut has_moved = false;
         loop {
             let accepted = tokio::select! {
                 () = shutdown.requested() => break,
+                () = &mut moved, if !has_moved => {
+                    has_moved = true;
+                    tokio::spawn(std::mem::take(&mut connections).shutdown());
+                    continue;
+                }
                 accepted = accept(&self.0, &permits) => accepted,
             };
             match accepted {

@@ -6,8 +6,8 @@ use axum::{
     body::Bytes,
     extract::{Path, Query, State},
     http::{
-        HeaderMap, HeaderName, StatusCode,
-        header::{ACCEPT, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION, RETRY_AFTER},
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        header::{ACCEPT, CONTENT_TYPE, ETAG, IF_MATCH, LINK, LOCATION, RETRY_AFTER},
     },
     response::{IntoResponse, Response},
 };
@@ -32,23 +32,30 @@ pub(super) struct Endpoint {
     resource: Resource,
     /// Last part of the path that offers are posted to; locations are relative to it.
     segment: &'static str,
+    /// Where viewers hear that the stream moves, as a link relative to that path. Publishers hear it on their channel.
+    events: Option<&'static str>,
 }
+
+const PUBLIC_EVENTS: &str = r#"<api/events?kinds=moved>; rel="urn:acuity:events""#;
+const INTERNAL_EVENTS: &str = r#"<../api/events?kinds=moved>; rel="urn:acuity:events""#;
 
 impl Endpoint {
     pub(super) fn source_publishers(relay: Relay) -> Self {
-        Self { relay, resource: Resource::Publisher(Origin::Source), segment: "whip" }
+        Self { relay, resource: Resource::Publisher(Origin::Source), segment: "whip", events: None }
     }
 
     pub(super) fn enhanced_publishers(relay: Relay) -> Self {
-        Self { relay, resource: Resource::Publisher(Origin::Enhanced), segment: "enhanced" }
+        Self { relay, resource: Resource::Publisher(Origin::Enhanced), segment: "enhanced", events: None }
     }
 
     pub(super) fn public_viewers(relay: Relay) -> Self {
-        Self { relay, resource: Resource::Viewer { internal: false }, segment: "whep" }
+        let resource = Resource::Viewer { internal: false };
+        Self { relay, resource, segment: "whep", events: Some(PUBLIC_EVENTS) }
     }
 
     pub(super) fn internal_viewers(relay: Relay) -> Self {
-        Self { relay, resource: Resource::Viewer { internal: true }, segment: "source" }
+        let resource = Resource::Viewer { internal: true };
+        Self { relay, resource, segment: "source", events: Some(INTERNAL_EVENTS) }
     }
 }
 
@@ -122,7 +129,9 @@ async fn join(
     let offer = read_text(body)?;
     let Answer { session, etag, sdp } = endpoint.relay.join(wish, offer, reached).await.map_err(join_refusal)?;
     let head = [(CONTENT_TYPE, SDP.to_owned()), (LOCATION, format!("{}/{session}", endpoint.segment)), (ETAG, etag)];
-    Ok((StatusCode::CREATED, head, sdp).into_response())
+    let mut response = (StatusCode::CREATED, head, sdp).into_response();
+    response.headers_mut().extend(endpoint.events.map(|events| (LINK, HeaderValue::from_static(events))));
+    Ok(response)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]

@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     Json,
-    extract::State,
+    extract::{Query, State},
     http::{HeaderName, StatusCode, header::CONTENT_TYPE},
     response::{
         IntoResponse, Response,
@@ -13,7 +13,8 @@ use axum::{
 };
 use futures::{Stream, StreamExt, stream};
 use proto::{status::StreamStatus, v1::Checkpoint};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 use tokio_stream::wrappers::{BroadcastStream, WatchStream};
 
 use super::Public;
@@ -22,16 +23,33 @@ pub(super) async fn status(State(public): State<Public>) -> Json<StreamStatus> {
     Json(public.status.borrow().clone())
 }
 
+#[derive(Deserialize)]
+pub(super) struct EventsQuery {
+    /// Separated by commas; without it, all of them.
+    kinds: Option<String>,
+}
+
+impl EventsQuery {
+    fn wants(&self, kind: &str) -> bool {
+        self.kinds.as_ref().is_none_or(|kinds| kinds.split(',').any(|wanted| wanted == kind))
+    }
+}
+
 /// `status` once a second, and every other event by its kind as it happens. A client that is too slow misses events.
-pub(super) async fn events(State(public): State<Public>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+pub(super) async fn events(
+    State(public): State<Public>,
+    Query(query): Query<EventsQuery>,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let status = WatchStream::new(public.status).filter_map(async |status| event("status", &status));
-    let others = BroadcastStream::new(public.events.subscribe()).filter_map(async |event| {
-        let value = serde_json::to_value(event.ok()?).ok()?;
-        let kind = value.get("kind").and_then(Value::as_str)?;
-        self::event(kind, &value)
+    let status = if query.wants("status") { status.boxed() } else { stream::pending().boxed() };
+    let others = BroadcastStream::new(public.events.subscribe()).filter_map(move |event| {
+        let value = event.ok().and_then(|event| serde_json::to_value(event).ok());
+        let kind = value.as_ref().and_then(|value| value.get("kind")?.as_str());
+        let wanted = kind.filter(|kind| query.wants(kind));
+        std::future::ready(wanted.zip(value.as_ref()).and_then(|(kind, value)| self::event(kind, value)))
     });
     let end = async move { public.shutdown.requested().await };
-    let merged = stream::select(status.boxed(), others.boxed()).take_until(Box::pin(end)).map(Ok);
+    let merged = stream::select(status, others.boxed()).take_until(Box::pin(end)).map(Ok);
     Sse::new(merged).keep_alive(KeepAlive::default())
 }
 

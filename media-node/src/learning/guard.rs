@@ -97,6 +97,11 @@ impl LiveGuard {
         self.measured.iter_mut().for_each(|(_, errors)| errors.own = None);
     }
 
+    /// What somebody else judged last, of the same weights.
+    pub(crate) fn inherit(&mut self, shown: Shown) {
+        self.shown = shown;
+    }
+
     /// Nobody judges what viewers see, for want of pairs. What pairs have found to be below bicubic stays away.
     pub(crate) fn handle_unjudged(&mut self, now: Duration) -> Option<GuardChange> {
         self.measured.clear();

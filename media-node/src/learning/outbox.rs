@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bus::{Bus, BusError};
 use proto::{StreamName, v1::TrainingPatch};
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
 use super::desk::Desk;
 
@@ -29,12 +29,13 @@ pub(crate) struct Outgoing {
 pub(crate) struct Outbox(mpsc::Sender<Outgoing>);
 
 impl Outbox {
-    pub(crate) fn spawn(bus: Bus, stream: StreamName, desk: Desk) -> Self {
+    /// What was taken is delivered also after the outbox is gone, by a task among `last_words`.
+    pub(crate) fn spawn(bus: Bus, stream: StreamName, desk: Desk, last_words: &mut JoinSet<()>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         // Read every few seconds, and patches are few.
         let (published, published_receiver) = mpsc::unbounded_channel();
         tokio::spawn(watch_backlog(bus.clone(), stream.clone(), desk.clone(), sender.downgrade(), published_receiver));
-        tokio::spawn(deliver(bus, stream, desk, receiver, published));
+        last_words.spawn(deliver(bus, stream, desk, receiver, published));
         Self(sender)
     }
 

@@ -77,13 +77,33 @@ impl Registry {
         Self { guard: LiveGuard::new(general.is_some(), unjudged), general, ..Self::default() }
     }
 
-    /// Takes up what earlier lives of the registry left: the newest version ever given, and the newest checkpoint that
+    /// Takes up what other lives of the registry left: the newest version ever given, and the newest checkpoint that
     /// still fits.
     pub(crate) fn handle_stored(&mut self, newest_version: u64, live: Option<Live>) {
-        self.next_version = Some(newest_version.max(GENERAL_VERSION) + 1);
-        if let Some(live) = live {
+        let next = newest_version.max(GENERAL_VERSION) + 1;
+        self.next_version = self.next_version.max(Some(next));
+        if let Some(live) = live
+            && self.own_version() < Some(live.checkpoint.version)
+        {
             self.put_own(live);
         }
+    }
+
+    /// Shows what the media-node before showed: what it found out of these weights holds until there are pairs.
+    pub(crate) fn inherit(&mut self, live_version: u64, withdrawn: bool) {
+        let shown = match live_version {
+            _ if withdrawn => Shown::Bicubic,
+            GENERAL_VERSION if self.general.is_some() => Shown::General,
+            version if Some(version) == self.own_version() => Shown::Own,
+            _ => return,
+        };
+        self.guard.inherit(shown);
+        self.withdrawn = withdrawn.then(|| "so judged the media-node before".to_owned());
+    }
+
+    /// The version that the next accepted offer gets; `None` while that is not known.
+    pub(crate) fn version_to_come(&self) -> Option<u64> {
+        self.next_version
     }
 
     /// Whether versions can be given.

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use bus::Bus;
+use bus::{Bus, ReportRole};
 use proto::{
     StreamName,
     status::StreamStatus,
     v1::{MediaNodeReport, report},
 };
+use telemetry::Shutdown;
 use tokio::sync::watch;
 
 use super::{control::thousandths, desk::unix_us};
@@ -20,8 +21,21 @@ const GAIN_STEP: i32 = 50;
 const SLOPE_STEP: i32 = 10;
 const BACKLOG_STEP: u64 = 10;
 
-/// Writes reports until the bus is dropped.
-pub(crate) async fn report(bus: Bus, stream: StreamName, pod: String, status: watch::Receiver<StreamStatus>) {
+/// Writes reports until the shutdown, and takes the last one back.
+pub(crate) async fn report(
+    bus: Bus,
+    stream: StreamName,
+    pod: String,
+    status: watch::Receiver<StreamStatus>,
+    shutdown: Shutdown,
+) {
+    shutdown.token().run_until_cancelled(write_reports(&bus, &stream, &pod, status)).await;
+    if let Err(error) = bus.remove_report(&stream, &pod, ReportRole::MediaNode).await {
+        tracing::debug!(%error, "the last report stays until it expires");
+    }
+}
+
+async fn write_reports(bus: &Bus, stream: &StreamName, pod: &str, status: watch::Receiver<StreamStatus>) {
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut diary = Diary::new(unix_us());
@@ -29,7 +43,7 @@ pub(crate) async fn report(bus: Bus, stream: StreamName, pod: String, status: wa
         ticks.tick().await;
         let now = Duration::from_micros(unix_us());
         let Some(media_node) = diary.next_report(now, &status.borrow()) else { continue };
-        match bus.put_report(&stream, &pod, report::Role::MediaNode(media_node)).await {
+        match bus.put_report(stream, pod, report::Role::MediaNode(media_node)).await {
             Ok(()) => diary.handle_written(now, media_node),
             Err(error) => tracing::debug!(%error, "writing a report"),
         }

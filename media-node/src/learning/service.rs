@@ -18,6 +18,8 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio_stream::wrappers::WatchStream;
 use tonic::{Request, Response, Status};
 
+use crate::moving::Stages;
+
 use super::{
     desk::{Desk, unix_us},
     judge::{self, Refusal},
@@ -38,6 +40,7 @@ pub struct CheckpointRegistry {
     store: Option<Store>,
     offers: Arc<Semaphore>,
     turn: Arc<Mutex<()>>,
+    stages: Stages,
     shutdown: Shutdown,
 }
 
@@ -47,16 +50,22 @@ impl CheckpointRegistry {
         network: Network,
         desk: Desk,
         store: Option<Store>,
+        stages: Stages,
         shutdown: Shutdown,
     ) -> Self {
         let (offers, turn) = (Arc::new(Semaphore::new(MAX_OFFERS)), Arc::default());
-        Self { stream, network, desk, store, offers, turn, shutdown }
+        Self { stream, network, desk, store, offers, turn, stages, shutdown }
     }
 
     /// One offer at a time, from its bytes to its place as the live checkpoint.
     async fn judge_offer(self, offer: Checkpoint) -> Result<PublishResponse, Status> {
         let _turn = self.turn.lock().await;
+        if self.stages.is_leaving() {
+            return Err(Status::unavailable("this media-node is leaving; another one takes over"));
+        }
         let store = self.reachable_store()?;
+        // Two media-nodes of a stream live at the same time, for moments: no version is given twice.
+        store.catch_up(&self.desk, self.network).await.map_err(status_of)?;
         self.desk.update(|registry, _| registry.count_offer());
         match self.try_accept(store, offer).await? {
             Ok(accepted) => Ok(PublishResponse { result: Some(publish_response::Result::Accepted(accepted)) }),

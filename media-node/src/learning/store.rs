@@ -55,28 +55,34 @@ impl Store {
     }
 
     /// Gives the registry what is stored, once it can be read.
-    pub(crate) async fn load(self, desk: Desk, network: Network) {
-        loop {
-            match tokio::try_join!(self.newest(network), self.pinned(network)) {
-                Ok(((newest_version, live), pinned)) => {
-                    tracing::info!(stream = %self.stream, newest_version, usable = live.is_some(), "stored checkpoints");
-                    desk.update(|registry, _| {
-                        registry.handle_stored(newest_version, live);
-                        let pinned = match pinned {
-                            Some(Pinned::General) => registry.find(GENERAL_VERSION),
-                            Some(Pinned::Stored(live)) => Some(live),
-                            None => None,
-                        };
-                        if let Some(pinned) = pinned {
-                            registry.pin(pinned);
-                        }
-                    });
-                    return;
-                }
-                Err(error) => tracing::debug!(%error, "reading the stored checkpoints"),
-            }
+    pub(crate) async fn load(&self, desk: &Desk, network: Network) {
+        while let Err(error) = self.try_load(desk, network).await {
+            tracing::debug!(%error, "reading the stored checkpoints");
             tokio::time::sleep(LOAD_AGAIN_AFTER).await;
         }
+    }
+
+    /// The same when another media-node has stored what this one does not know of.
+    pub(crate) async fn catch_up(&self, desk: &Desk, network: Network) -> Result<(), BusError> {
+        let Some(version) = desk.update(|registry, _| registry.version_to_come()) else { return Ok(()) };
+        if self.checkpoints().await?.holds(version).await? { self.try_load(desk, network).await } else { Ok(()) }
+    }
+
+    async fn try_load(&self, desk: &Desk, network: Network) -> Result<(), BusError> {
+        let ((newest_version, live), pinned) = tokio::try_join!(self.newest(network), self.pinned(network))?;
+        tracing::info!(stream = %self.stream, newest_version, usable = live.is_some(), "stored checkpoints");
+        desk.update(|registry, _| {
+            registry.handle_stored(newest_version, live);
+            let pinned = match pinned {
+                Some(Pinned::General) => registry.find(GENERAL_VERSION),
+                Some(Pinned::Stored(live)) => Some(live),
+                None => None,
+            };
+            if let Some(pinned) = pinned {
+                registry.pin(pinned);
+            }
+        });
+        Ok(())
     }
 
     /// The newest version, and the newest checkpoint that this stream's network can use.

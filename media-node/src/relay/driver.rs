@@ -11,7 +11,7 @@ use proto::{
     status::{StreamEvent, UplinkKbps},
     v1::{PatchChannelMessage, PatchControl, patch_channel_message::Kind},
 };
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use super::{
     Command, JoinError, RelayMetrics, RelaySnapshot,
@@ -52,6 +52,8 @@ pub(super) struct Driver {
     next_snapshot: Instant,
     snapshot: RelaySnapshot,
     uplink: UplinkBytes,
+    /// To be told when no session is left.
+    empty: Option<oneshot::Sender<()>>,
 }
 
 impl Driver {
@@ -82,6 +84,7 @@ impl Driver {
             next_snapshot: now + SNAPSHOT_INTERVAL,
             snapshot: RelaySnapshot::default(),
             uplink: UplinkBytes::default(),
+            empty: None,
         }
     }
 
@@ -161,6 +164,12 @@ impl Driver {
             self.room.handle_timeout(now - self.started);
         }
         self.settle(now);
+        if self.sessions.len() == 0
+            && let Some(empty) = self.empty.take()
+        {
+            // Nobody waits for it any more: the time was over.
+            let _ = empty.send(());
+        }
         if now >= self.next_snapshot {
             self.publish_snapshot(now);
         }
@@ -261,6 +270,7 @@ impl Driver {
                 session.peer.request_keyframe(now);
                 Self::mark(&mut self.dirty, publisher, session);
             }
+            Output::EndSession { publisher } => self.remove(now, publisher, "another session took its place"),
             Output::Learning(message) => self.tell_learning(message),
             Output::Event(kind) => {
                 tracing::info!(event = ?kind, "stream");
@@ -286,11 +296,25 @@ impl Driver {
 
     fn send_control(&mut self, now: Instant, control: PatchControl) {
         let Some((id, _)) = self.sessions.publisher(Origin::Source) else { return };
-        let message = PatchChannelMessage { kind: Some(Kind::Control(control)) }.encode_to_vec();
-        if let Some(session) = self.sessions.get_mut(id)
-            && session.peer.send_message(now, &message)
+        self.send_message(now, id, &PatchChannelMessage { kind: Some(Kind::Control(control)) }.encode_to_vec());
+    }
+
+    /// False when the publisher has no channel for it, or that is full.
+    fn send_message(&mut self, now: Instant, publisher: PeerId, message: &[u8]) -> bool {
+        let Some(session) = self.sessions.get_mut(publisher) else { return false };
+        let sent = session.peer.send_message(now, message);
+        if sent {
+            Self::mark(&mut self.dirty, publisher, session);
+        }
+        sent
+    }
+
+    /// A publisher that hears nothing loses least when its session ends now.
+    fn send_away(&mut self, now: Instant, moved: &[u8]) {
+        if let Some((id, _)) = self.sessions.publisher(Origin::Source)
+            && !self.send_message(now, id, moved)
         {
-            Self::mark(&mut self.dirty, id, session);
+            self.remove(now, id, "the stream moves");
         }
     }
 
@@ -312,6 +336,14 @@ impl Driver {
                 }
                 let _ = reply.send(found.is_some());
             }
+            Command::IsIdle { reply } => {
+                let idle = self.sessions.publisher(Origin::Source).is_none() && self.sessions.public_viewers() == 0;
+                let _ = reply.send(idle);
+            }
+            Command::SendAway { moved, empty } => {
+                self.send_away(now, &moved);
+                self.empty = Some(empty);
+            }
         }
     }
 
@@ -320,13 +352,16 @@ impl Driver {
         match session.kind().clone() {
             SessionKind::Publisher { origin, client } => {
                 let name = session.name().to_owned();
-                if let Some((old, known)) = self.sessions.publisher(origin) {
-                    let same = client.is_some()
-                        && matches!(&known.kind, SessionKind::Publisher { client: old, .. } if *old == client);
-                    if is_live(origin) && !same {
+                let live = is_live(origin);
+                for (old, known) in self.sessions.publishers(origin) {
+                    let goes = !live || client.is_some() && known == client;
+                    if !goes && origin == Origin::Source {
                         return Err(JoinError::PublisherLive);
                     }
-                    self.remove(now, old, "another session took its place");
+                    // A live enhancer is shown until the next one has a picture.
+                    if goes || !self.room.shows(old) {
+                        self.remove(now, old, "another session took its place");
+                    }
                 }
                 let peer = self.sessions.insert(session);
                 self.dirty.push(peer);

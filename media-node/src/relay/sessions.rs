@@ -124,6 +124,15 @@ impl Sessions {
         self.by_id.len()
     }
 
+    /// With the name that its client goes by.
+    pub(super) fn publishers(&self, origin: Origin) -> Vec<(PeerId, Option<String>)> {
+        let publishers = self.by_id.iter().filter_map(|(id, session)| match &session.kind {
+            SessionKind::Publisher { origin: of, client } if *of == origin => Some((*id, client.clone())),
+            _ => None,
+        });
+        publishers.collect()
+    }
+
     pub(super) fn publisher(&self, origin: Origin) -> Option<(PeerId, &Session)> {
         let is_it = |session: &&Session| session.kind.resource() == Resource::Publisher(origin);
         self.by_id.iter().map(|(id, session)| (*id, session)).find(|(_, session)| is_it(session))

@@ -49,7 +49,8 @@ pub enum Input {
     WallClock {
         unix_us: u64,
     },
-    /// A publisher session is set up; `session` names it to the outside. The driver has ended an older one of this origin.
+    /// A publisher session is set up; `session` names it to the outside. The driver has ended an older one of this
+    /// origin, but for a live enhancer: the newer one takes over with its first key frame.
     PublisherJoined {
         peer: PeerId,
         origin: Origin,
@@ -115,6 +116,10 @@ pub enum Output {
         rtp_timestamp: u32,
         packets: u32,
         octets: u32,
+    },
+    /// Close a publisher's session: another one has taken over.
+    EndSession {
+        publisher: PeerId,
     },
     Learning(FromRelay),
     Event(StreamEventKind),

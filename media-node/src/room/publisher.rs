@@ -11,11 +11,13 @@ const LIVE: Duration = Duration::from_secs(2);
 /// A missing packet of a frame is waited for until this many newer ones came: time for two repairs at 2.5 Mbit/s.
 const REORDER_PACKETS: usize = 128;
 
-/// At most one session of each origin.
+/// At most one session of each origin is shown.
 #[derive(Debug, Default)]
 pub(super) struct Publishers {
     pub(super) source: Option<Publisher>,
     pub(super) enhanced: Option<Publisher>,
+    /// Another enhancer, whose first key frame is waited for.
+    pub(super) contender: Option<Publisher>,
 }
 
 impl Publishers {
@@ -37,6 +39,10 @@ impl Publishers {
         [Origin::Source, Origin::Enhanced]
             .into_iter()
             .find(|&origin| self.get(origin).is_some_and(|publisher| publisher.peer == peer))
+    }
+
+    pub(super) fn contends(&self, peer: PeerId) -> bool {
+        self.contender.as_ref().is_some_and(|contender| contender.peer == peer)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Publisher> {

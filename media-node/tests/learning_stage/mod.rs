@@ -107,6 +107,7 @@ impl Stage {
             pod: "demo-media-node".to_owned(),
             stream_status: stream_status_receiver,
             metrics: telemetry::metrics("media-node"),
+            stages: media_node::Stages::default(),
             shutdown: shutdown.clone(),
             pairer_program: Some(pairer.clone()),
         };

@@ -56,6 +56,35 @@ fn versions_count_up_from_what_is_stored() {
 }
 
 #[test]
+fn what_another_media_node_stored_meanwhile_is_taken_up_and_versions_go_on_from_there() {
+    let mut registry = open_registry();
+    (0..8).for_each(|index| see(&mut registry, f64::from(index), 0.2, 0));
+    assert_eq!(offer(&mut registry, 8.0, 0, &sharpening(0.1)), Ok(2));
+    registry.handle_stored(4, Some(live(4, &sharpening(0.15))));
+    assert_eq!(registry.status(seconds(8.0)).live_version, 4);
+    registry.handle_stored(2, Some(live(2, &sharpening(0.1))));
+    assert_eq!(registry.status(seconds(8.0)).live_version, 4, "an older list changes nothing");
+    assert_eq!(offer(&mut registry, 8.0, 0, &sharpening(0.2)), Ok(5));
+}
+
+#[test]
+fn a_successor_shows_what_the_media_node_before_found_fit() {
+    let general = || Some(live(GENERAL_VERSION, &sharpening(0.1)));
+    for (live_version, withdrawn, expected) in [
+        (7, false, (7, false)),
+        (GENERAL_VERSION, false, (GENERAL_VERSION, false)),
+        (7, true, (7, true)),
+        (6, false, (7, false)),
+    ] {
+        let mut registry = Registry::new(general(), Unjudged::General);
+        registry.handle_stored(7, Some(live(7, &sharpening(0.2))));
+        registry.inherit(live_version, withdrawn);
+        let status = registry.status(seconds(0.0));
+        assert_eq!((status.live_version, status.withdrawn), expected, "after {live_version}, {withdrawn}");
+    }
+}
+
+#[test]
 fn a_version_whose_storing_failed_is_not_given_again() {
     let mut registry = open_registry();
     (0..8).for_each(|index| see(&mut registry, f64::from(index), 0.2, 0));

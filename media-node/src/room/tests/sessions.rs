@@ -44,6 +44,35 @@ fn another_session_takes_over_and_viewers_time_goes_on() {
 }
 
 #[test]
+fn another_enhancer_takes_over_with_its_first_key_frame_and_until_then_the_one_before_is_shown() {
+    const NEXT: PeerId = PeerId(3);
+    let mut stage = Stage::with_source();
+    stage.publisher(ENHANCER, Origin::Enhanced).viewer(VIEWER, Rendition::Enhanced);
+    stage.at(20).video(ENHANCER, 1, 90_000, KEY);
+    stage.at(33).publisher(NEXT, Origin::Enhanced).video(SOURCE, 11, 93_000, DELTA);
+    stage.forget();
+    stage.at(50).video(NEXT, 500, 93_000, DELTA).video(ENHANCER, 2, 93_000, DELTA);
+    assert_eq!(stage.said(), ["key frame of 3", "7: video #2 @93000"]);
+    stage.at(66).video(SOURCE, 12, 96_000, DELTA).video(NEXT, 501, 96_000, KEY).video(ENHANCER, 3, 96_000, DELTA);
+    let handed_over = ["event: EnhancerGone", "end of 2", "event: EnhancerConnected", "7: video #3 @96000 key"];
+    assert_eq!(stage.said()[1..], handed_over);
+    stage.input(Input::PublisherLeft { peer: ENHANCER, reason: "closed".to_owned() });
+    stage.at(100).video(SOURCE, 13, 99_000, DELTA).video(NEXT, 502, 99_000, DELTA);
+    assert_eq!(stage.sent(), ["7: video #4 @99000"]);
+}
+
+#[test]
+fn a_contender_that_goes_changes_nothing() {
+    const NEXT: PeerId = PeerId(3);
+    let mut stage = Stage::with_source();
+    stage.publisher(ENHANCER, Origin::Enhanced).video(ENHANCER, 1, 90_000, KEY).publisher(NEXT, Origin::Enhanced);
+    stage.forget();
+    stage.input(Input::PublisherLeft { peer: NEXT, reason: "closed".to_owned() });
+    assert!(stage.room.shows(ENHANCER) && !stage.room.shows(NEXT));
+    assert_eq!(stage.said(), [""; 0]);
+}
+
+#[test]
 fn enhanced_frames_must_be_of_times_that_the_source_had_within_two_seconds() {
     let mut stage = Stage::with_source();
     stage.publisher(ENHANCER, Origin::Enhanced).viewer(VIEWER, Rendition::Enhanced);

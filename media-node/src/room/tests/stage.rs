@@ -120,6 +120,7 @@ fn line(output: Output) -> String {
             format!("{viewer}: audio #{} @{}", packet.sequence, packet.timestamp)
         }
         Output::RequestKeyframe { publisher } => format!("key frame of {}", publisher.0),
+        Output::EndSession { publisher } => format!("end of {}", publisher.0),
         Output::SenderReport { viewer, kind, ntp, rtp_timestamp, packets, octets } => {
             let (viewer, seconds) = (viewer.0, ntp as f64 / (1_u64 << 32) as f64);
             format!("{viewer}: {kind:?} report {seconds:.3} s @{rtp_timestamp}, {packets} packets, {octets} bytes")

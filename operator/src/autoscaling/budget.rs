@@ -69,6 +69,8 @@ struct Account {
     credit: i64,
     /// It has fewer trainers than the whole part of its share since.
     below_since: Option<Timestamp>,
+    /// When it was last granted one more, or began to claim.
+    granted_at: Timestamp,
 }
 
 /// What accounts would take together, and how many lack something.
@@ -136,7 +138,8 @@ impl Ledger {
         }
         if known != Some(claim) {
             let granted = claim.wanted.min(claim.held);
-            let new = Account { claim, granted, allowed: granted, share: 0, credit: 0, below_since: None };
+            let new =
+                Account { claim, granted, allowed: granted, share: 0, credit: 0, below_since: None, granted_at: now };
             let account = self.accounts.entry(stream.clone()).or_insert(new);
             let before = if known.is_some() { account.load() } else { Load::default() };
             account.claim = claim;
@@ -189,7 +192,7 @@ impl Ledger {
         self.count_credit(now);
         self.set_shares(now);
         self.take_back();
-        self.give_free();
+        self.give_free(now);
         self.hand_over(now);
         self.make_room();
         self.load = self.accounts.values().map(Account::load).fold(Load::default(), Add::add);
@@ -248,13 +251,13 @@ impl Ledger {
         }
     }
 
-    fn give_free(&mut self) {
+    fn give_free(&mut self, now: Timestamp) {
         let mut free = self.limit.saturating_sub(self.granted_units());
         for stream in self.waiting() {
             let Some(account) = self.accounts.get_mut(&stream) else { continue };
             let (is_first_in_right, cost) = (account.is_below() || account.has_waited_a_turn(), account.cost());
             while account.is_short() && cost <= free {
-                account.granted += 1;
+                account.grant_one(now);
                 free -= cost;
                 if !account.is_below() {
                     break;
@@ -284,7 +287,7 @@ impl Ledger {
                 moving += account.cost();
             }
             if let Some(account) = self.accounts.get_mut(&stream) {
-                account.granted += 1;
+                account.grant_one(now);
             }
         }
     }
@@ -334,14 +337,15 @@ impl Ledger {
         (freed >= waiting.cost()).then_some(victims)
     }
 
-    /// Who gets the next trainer: first who has less than the whole part of its share, by how little; then by credit.
+    /// Who gets the next trainer: first who has less than the whole part of its share, by how little; then by credit, and
+    /// among those who have as much as anybody can have, who got nothing for longest.
     fn waiting(&self) -> Vec<StreamName> {
         let mut waiting: Vec<_> = self.accounts.iter().filter(|(_, account)| account.is_short()).collect();
         waiting.retain(|(_, account)| account.cost() <= self.limit);
         waiting.sort_by_cached_key(|(_, account)| {
             let after = account.units(account.granted + 1) * 1_000_000 / u64::from(account.claim.weight.max(1));
             let by_share = if account.is_below() { after } else { 0 };
-            (!account.is_below(), by_share, Reverse(account.credit), after)
+            (!account.is_below(), by_share, Reverse(account.credit), account.granted_at, after)
         });
         waiting.into_iter().map(|(stream, _)| stream.clone()).collect()
     }
@@ -365,6 +369,11 @@ impl Account {
             units: self.units(self.claim.wanted.max(self.claim.held)),
             lacking: usize::from(self.allowed != self.claim.wanted),
         }
+    }
+
+    fn grant_one(&mut self, now: Timestamp) {
+        self.granted += 1;
+        self.granted_at = now;
     }
 
     fn grant_all(&mut self) {

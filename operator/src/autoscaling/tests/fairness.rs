@@ -127,6 +127,26 @@ fn contended(wishers: &[Wisher], budget: u32) -> World {
     world
 }
 
+/// Each takes two of the three units: one of them has a trainer at a time, and the third unit is nobody's.
+#[test]
+fn one_of_small_weight_has_its_turn_where_only_one_fits() {
+    let wishers = [(5, 15), (1, 60)].map(|(weight, steps_per_second)| Wisher { weight, cost: 2, steps_per_second });
+    let mut world = contended(&wishers, 3);
+    let served = served(&mut world, 8 * 3600);
+    let ratio = f64::from(served[0]) / f64::from(served[1]);
+    assert!((3.0..=6.0).contains(&ratio), "{served:?}");
+}
+
+/// Who waits beside a heavy one gathers all the credit that counts, and so does the heavy one in its pauses.
+#[test]
+fn credit_that_grows_no_more_does_not_end_the_waiting() {
+    let wishers = [(7, 2, 60), (5, 1, 15), (1, 2, 60), (3, 2, 60)];
+    let wishers = wishers.map(|(weight, cost, steps_per_second)| Wisher { weight, cost, steps_per_second });
+    let mut world = contended(&wishers, 4);
+    let served = served(&mut world, 8 * 3600);
+    assert!(served.iter().all(|seconds| *seconds > 1000), "{served:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 

@@ -29,7 +29,7 @@ use crate::{
     ports::HostPorts,
     probe::{Probed, Target},
     queue::Queue,
-    reconcile::{Job, Report, reconcile},
+    reconcile::{Job, Report, reconcile, tell_unreadable},
     reports::Reports,
     stores::{Stores, Watched},
 };
@@ -166,8 +166,8 @@ impl Operator {
     pub fn start_due(&mut self, now: Timestamp) {
         while self.acts() && self.jobs.len() < self.context.options.concurrency {
             let Some(stream) = self.queue.next(now) else { return };
-            match self.prepare(&stream, now) {
-                Some(job) => self.jobs.push(Box::pin(run_job(self.context.clone(), job))),
+            match self.next_course(&stream, now) {
+                Some(course) => self.jobs.push(Box::pin(run_job(self.context.clone(), stream, course))),
                 None => self.queue.done(&stream),
             }
         }
@@ -232,6 +232,7 @@ impl Operator {
     pub fn measure(&self, now: Timestamp) {
         let metrics = &self.context.metrics;
         metrics.streams.set(i64::try_from(self.stores.streams.iter().count()).unwrap_or(i64::MAX));
+        metrics.unreadable_streams.set(i64::try_from(self.stores.unreadable.iter().count()).unwrap_or(i64::MAX));
         metrics.queue_depth.set(i64::try_from(self.queue.depth(now)).unwrap_or(i64::MAX));
     }
 
@@ -266,11 +267,26 @@ impl Operator {
         if !self.acts() {
             return;
         }
-        let streams: BTreeSet<StreamName> = self.stores.streams.iter().map(|(stream, _)| stream.clone()).collect();
+        let readable = self.stores.streams.iter().map(|(stream, _)| stream);
+        let streams = readable.chain(self.stores.unreadable.iter().map(|(stream, _)| stream));
+        let streams: BTreeSet<StreamName> = streams.cloned().collect();
         self.recall(now);
         for stream in &streams {
             self.queue.schedule(stream, now);
         }
+    }
+
+    /// What is done for a stream that is due; `None`: nothing for now.
+    fn next_course(&mut self, name: &StreamName, now: Timestamp) -> Option<BoxFuture<'static, Report>> {
+        let context = self.context.clone();
+        let Some(unread) = self.stores.unreadable.first_of(name).cloned() else {
+            let job = self.prepare(name, now)?;
+            return Some(Box::pin(async move { reconcile(&context, job).await }));
+        };
+        let uid = unread.metadata.uid.as_deref().unwrap_or_default();
+        let memory = self.known.entry(name.clone()).or_insert_with(|| Known::new(uid, now)).memory.clone();
+        let name = name.clone();
+        Some(Box::pin(async move { tell_unreadable(&context, &name, &unread, memory, now).await }))
     }
 
     /// `None`: nothing to do for now.
@@ -348,18 +364,15 @@ enum Broken {
 }
 
 /// One stream that goes wrong harms no other.
-async fn run_job(context: Arc<Context>, job: Job) -> Finished {
-    let stream = job.name.clone();
+async fn run_job(context: Arc<Context>, stream: StreamName, course: BoxFuture<'static, Report>) -> Finished {
     context.metrics.reconciles.inc();
     let began = Instant::now();
-    let metrics = context.metrics.clone();
-    let task = tokio::spawn(async move { tokio::time::timeout(JOB_TIMEOUT, reconcile(&context, job)).await });
-    let report = match task.await {
+    let report = match tokio::spawn(tokio::time::timeout(JOB_TIMEOUT, course)).await {
         Ok(Ok(report)) => Ok(report),
         Ok(Err(_)) => Err(Broken::TimedOut),
         Err(error) => Err(Broken::Panicked(error)),
     };
-    metrics.reconcile_seconds.observe(began.elapsed().as_secs_f64());
+    context.metrics.reconcile_seconds.observe(began.elapsed().as_secs_f64());
     Finished(stream, report)
 }
 

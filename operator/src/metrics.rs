@@ -18,6 +18,8 @@ pub struct Metrics {
     pub pods_created_seconds: Histogram,
     pub queue_depth: Gauge,
     pub streams: Gauge,
+    /// Streams whose spec the operator does not understand.
+    pub unreadable_streams: Gauge,
     pub watch_restarts_by_kind: Family<Label, Counter>,
 }
 
@@ -31,6 +33,7 @@ impl Default for Metrics {
             pods_created_seconds: Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 120.0]),
             queue_depth: Gauge::default(),
             streams: Gauge::default(),
+            unreadable_streams: Gauge::default(),
             watch_restarts_by_kind: Family::default(),
         }
     }
@@ -60,6 +63,8 @@ impl Metrics {
         );
         registry.register("queue_depth", "Streams that are due", metrics.queue_depth.clone());
         registry.register("streams", "Streams there are", metrics.streams.clone());
+        let unreadable = "Streams whose spec the operator does not understand";
+        registry.register("unreadable_streams", unreadable, metrics.unreadable_streams.clone());
         registry.register("watch_restarts", "Watches begun anew, by kind", metrics.watch_restarts_by_kind.clone());
         metrics
     }

@@ -2,6 +2,7 @@
 
 mod deletion;
 mod secrets;
+mod unreadable;
 
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ use crate::{
     stores::{Kind, Watched},
     views::parse_version,
 };
+
+pub(crate) use unreadable::tell_unreadable;
 
 /// When the rest of a stream follows its pods, while many streams wait for theirs.
 const REST_AFTER: SignedDuration = SignedDuration::from_secs(1);

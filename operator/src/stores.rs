@@ -5,12 +5,19 @@ use std::{
     sync::Arc,
 };
 
-use crds::LiveStream;
-use k8s_openapi::api::{
-    core::v1::{Node, Pod, Service},
-    networking::v1::Ingress,
+use crds::{LiveStream, LiveStreamSpec};
+use k8s_openapi::{
+    api::{
+        core::v1::{Node, Pod, Service},
+        networking::v1::Ingress,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use kube::{Resource, ResourceExt, core::DeserializeGuard, runtime::watcher::Event};
+use kube::{
+    Resource, ResourceExt,
+    core::{DeserializeGuard, error_boundary::InvalidObject},
+    runtime::watcher::Event,
+};
 use proto::StreamName;
 
 use crate::nodes::{self, NodeView, Nodes};
@@ -35,6 +42,8 @@ pub enum Watched {
     Secret(Event<(StreamName, Arc<SecretView>)>),
     Ingress(Event<(StreamName, Arc<IngressView>)>),
     Node(Event<NodeView>),
+    /// A stream that these types cannot read: the operator is older than its definition.
+    Unreadable(Event<(StreamName, Arc<InvalidObject>)>),
     /// Looked for, and not there.
     Gone {
         kind: Kind,
@@ -48,6 +57,8 @@ pub enum Watched {
 #[derive(Debug, Default)]
 pub(crate) struct Stores {
     pub(crate) streams: Store<LiveStream>,
+    /// Streams that are there, and cannot be read. None of them is among `streams`.
+    pub(crate) unreadable: Store<InvalidObject>,
     pub(crate) pods: Store<PodView>,
     pub(crate) services: Store<ServiceView>,
     pub(crate) secrets: Store<SecretView>,
@@ -101,12 +112,23 @@ impl Watched {
         map(event, nodes::view).map(Self::Node)
     }
 
-    /// A stream that these types cannot read is left as it was: the operator is older than its definition.
     pub fn stream(event: Event<DeserializeGuard<LiveStream>>) -> Option<Self> {
+        if let Event::Apply(DeserializeGuard(Err(unread)))
+        | Event::InitApply(DeserializeGuard(Err(unread)))
+        | Event::Delete(DeserializeGuard(Err(unread))) = &event
+            && unread.metadata.deletion_timestamp.is_none()
+        {
+            return map(event, |stream| {
+                let mut unread = stream.0.err()?;
+                unread.metadata.managed_fields = None;
+                let name = StreamName::new(unread.metadata.namespace.as_deref()?, unread.metadata.name.as_deref()?);
+                Some((name.ok()?, Arc::new(unread)))
+            })
+            .map(Self::Unreadable);
+        }
         map(event, |stream| {
-            let name = stream.name_any();
-            let mut stream =
-                stream.0.inspect_err(|error| tracing::error!(name, %error, "left out a LiveStream")).ok()?;
+            // Of one that is being deleted the spec does not matter.
+            let mut stream = stream.0.unwrap_or_else(|unread| unread_stream(unread.metadata));
             stream.managed_fields_mut().clear();
             Some((stream.stream_name().ok()?, Arc::new(stream)))
         })
@@ -114,11 +136,22 @@ impl Watched {
     }
 }
 
+/// What is known of a stream that cannot be read.
+pub(crate) fn unread_stream(metadata: ObjectMeta) -> LiveStream {
+    LiveStream { metadata, spec: LiveStreamSpec::default(), status: None }
+}
+
 impl Stores {
     /// Takes in what a watch shows; returns the streams whose picture changed.
     pub(crate) fn handle(&mut self, watched: Watched) -> Vec<StreamName> {
         match watched {
-            Watched::Stream(event) => self.streams.handle(event),
+            Watched::Stream(event) => self.handle_stream(event),
+            Watched::Unreadable(event) => {
+                if let Event::Apply((name, unread)) | Event::InitApply((name, unread)) = &event {
+                    self.streams.give_way(name, &**unread);
+                }
+                self.unreadable.handle(event)
+            }
             Watched::Pod(event) => self.pods.handle(event),
             Watched::Service(event) => self.services.handle(event),
             Watched::Secret(event) => self.secrets.handle(event),
@@ -141,6 +174,20 @@ impl Stores {
         }
     }
 
+    /// One watch shows streams that can be read and others: one list begins and ends for both.
+    fn handle_stream(&mut self, event: Event<(StreamName, Arc<LiveStream>)>) -> Vec<StreamName> {
+        let mut changed = match &event {
+            Event::Init => self.unreadable.handle(Event::Init),
+            Event::InitDone => self.unreadable.handle(Event::InitDone),
+            Event::Apply((name, stream)) | Event::InitApply((name, stream)) | Event::Delete((name, stream)) => {
+                self.unreadable.give_way(name, &**stream);
+                Vec::new()
+            }
+        };
+        changed.extend(self.streams.handle(event));
+        changed
+    }
+
     /// Everything there is has been seen once.
     pub(crate) fn are_complete(&self) -> bool {
         let ours = self.streams.complete && self.pods.complete && self.services.complete;
@@ -150,7 +197,7 @@ impl Stores {
     /// The newest version seen of any object of `kind`: all older ones have been seen as well.
     pub(crate) fn progress(&self, kind: Kind) -> u64 {
         match kind {
-            Kind::Stream => self.streams.progress,
+            Kind::Stream => self.streams.progress.max(self.unreadable.progress),
             Kind::Pod => self.pods.progress,
             Kind::Service => self.services.progress,
             Kind::Secret => self.secrets.progress,
@@ -228,6 +275,14 @@ impl<T: Stored> Store<T> {
         self.objects.remove(&key).map(|_| key.0)
     }
 
+    /// The same object, or one of its name, is newer and of another kind.
+    fn give_way(&mut self, stream: &StreamName, to: &impl Stored) {
+        let key = (stream.clone(), Box::from(to.name()));
+        if self.objects.get(&key).is_some_and(|known| known.version() < to.version()) {
+            self.objects.remove(&key);
+        }
+    }
+
     /// The deletion of an older object of this name changes nothing.
     fn remove(&mut self, stream: StreamName, object: &T) -> Option<StreamName> {
         self.progress = self.progress.max(object.version());
@@ -282,19 +337,25 @@ macro_rules! stored_views {
 
 stored_views!(PodView, ServiceView, SecretView, IngressView);
 
-impl Stored for LiveStream {
-    fn name(&self) -> &str {
-        self.metadata.name.as_deref().unwrap_or_default()
-    }
+macro_rules! stored_streams {
+    ($($object:ty),+) => {
+        $(impl Stored for $object {
+            fn name(&self) -> &str {
+                self.metadata.name.as_deref().unwrap_or_default()
+            }
 
-    fn uid(&self) -> &str {
-        self.metadata.uid.as_deref().unwrap_or_default()
-    }
+            fn uid(&self) -> &str {
+                self.metadata.uid.as_deref().unwrap_or_default()
+            }
 
-    fn version(&self) -> u64 {
-        self.metadata.resource_version.as_deref().and_then(parse_version).unwrap_or(0)
-    }
+            fn version(&self) -> u64 {
+                self.metadata.resource_version.as_deref().and_then(parse_version).unwrap_or(0)
+            }
+        })+
+    };
 }
+
+stored_streams!(LiveStream, InvalidObject);
 
 /// The stream an object belongs to: the one that controls it, else the one its label names.
 fn stream_of<K: Resource<DynamicType: Default>>(object: &K) -> Option<StreamName> {
@@ -371,6 +432,31 @@ mod tests {
         assert_eq!(store.handle(Event::InitDone), [stream()]);
         store.handle(Event::Apply(pod("a", 1)));
         assert!(store.first_of(&stream()).is_some(), "a list may be older than what comes after it");
+    }
+
+    #[test]
+    fn a_stream_is_readable_or_not_as_it_was_last_shown() {
+        let metadata = |version: u64| ObjectMeta {
+            name: Some("game".to_owned()),
+            uid: Some("a".to_owned()),
+            resource_version: Some(version.to_string()),
+            ..ObjectMeta::default()
+        };
+        let readable = |version| Watched::Stream(Event::Apply((stream(), Arc::new(unread_stream(metadata(version))))));
+        let unreadable = |version| {
+            let object = InvalidObject { error: "why".to_owned(), metadata: metadata(version) };
+            Watched::Unreadable(Event::Apply((stream(), Arc::new(object))))
+        };
+        let check = |shown: Vec<Watched>, expected: (bool, bool)| {
+            let mut stores = Stores::default();
+            shown.into_iter().for_each(|watched| drop(stores.handle(watched)));
+            let there = (stores.streams.first_of(&stream()).is_some(), stores.unreadable.first_of(&stream()).is_some());
+            assert_eq!(there, expected);
+        };
+        check(vec![readable(1), unreadable(2)], (false, true));
+        check(vec![readable(1), unreadable(2), readable(3)], (true, false));
+        let listed_without = vec![unreadable(2), Watched::Stream(Event::Init), Watched::Stream(Event::InitDone)];
+        check(listed_without, (false, false));
     }
 
     #[test]

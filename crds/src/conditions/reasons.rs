@@ -97,6 +97,8 @@ conditions! {
         False AddressPending,
         /// All ports of the operator's range are taken, or rest.
         False NoFreePort,
+        /// The operator is older than what the spec says; what runs is left as it is.
+        False SpecNotUnderstood,
         /// The stream is being deleted.
         False Deleting,
     }
@@ -288,6 +290,8 @@ conditions! {
         True NoFreePort,
         /// The API server refuses a Service, Ingress or Secret made from the spec.
         True InvalidSpec,
+        /// The operator is older than what the spec says; what runs is left as it is.
+        True SpecNotUnderstood,
     }
 }
 

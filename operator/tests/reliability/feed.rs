@@ -93,7 +93,7 @@ fn versions(objects: &Objects) -> BTreeMap<(Kind, String), (String, u64)> {
 
 fn kind(message: &Watched) -> Option<Kind> {
     Some(match message {
-        Watched::Stream(_) => Kind::Stream,
+        Watched::Stream(_) | Watched::Unreadable(_) => Kind::Stream,
         Watched::Pod(_) => Kind::Pod,
         Watched::Service(_) => Kind::Service,
         Watched::Secret(_) => Kind::Secret,
@@ -140,6 +140,6 @@ fn object(message: &Watched) -> Option<Seen> {
         Watched::Service(event) => of(Kind::Service, event, meta!()),
         Watched::Secret(event) => of(Kind::Secret, event, meta!()),
         Watched::Ingress(event) => of(Kind::Ingress, event, meta!()),
-        Watched::Node(_) | Watched::Gone { .. } => None,
+        Watched::Node(_) | Watched::Gone { .. } | Watched::Unreadable(_) => None,
     }
 }

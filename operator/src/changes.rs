@@ -367,3 +367,6 @@ fn missing_metadata(
         owner: pod.meta.controller_uid.is_none(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,9 +10,10 @@ use std::{
 };
 
 use enhancer::{
+    coder::{Coder, Coding},
     live::Change,
     model::Runtime,
-    pipeline::{Coding, LrFrame, Pipeline},
+    pipeline::{LrFrame, Pipeline},
 };
 use media::Picture;
 use sr_net::{Network, Plane, Weights};
@@ -63,9 +64,10 @@ fn main() {
 }
 
 fn whole_frame(frames: &[Picture], model: Option<sr_model::Inference>) -> Duration {
-    let mut pipeline = Pipeline::new(Coding { scale: 2, bitrate_kbps: 6000, preset: "superfast".to_owned() });
+    let mut pipeline = Pipeline::new(2);
+    let mut coder = Coder::new(Coding { scale: 2, bitrate_kbps: 6000, preset: "superfast".to_owned() });
     if let Some(model) = model {
-        pipeline.handle_change(Instant::now(), Change::Use { version: 1, model });
+        pipeline.handle_change(Change::Use { version: 1, model });
     }
     median(|i| {
         let arrived = Instant::now() + Duration::from_secs(60);
@@ -75,7 +77,7 @@ fn whole_frame(frames: &[Picture], model: Option<sr_model::Inference>) -> Durati
             interval: Duration::from_millis(33),
             picture: frames[i].clone(),
         };
-        drop(black_box(pipeline.enhance(&frame, false).unwrap()));
+        drop(black_box(coder.code(pipeline.enlarge(frame), false).unwrap()));
     })
 }
 

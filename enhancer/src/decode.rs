@@ -10,7 +10,7 @@ use crate::{
     frame_rate::FrameRate,
     metrics::{EnhancerMetrics, Outcome},
     pipeline::LrFrame,
-    slot::Giver,
+    queue::Giver,
 };
 
 /// What came over the network.

@@ -1,19 +1,20 @@
 //! One stream's super-resolution: `source` in, `enhanced` out, with the weights that are live.
 //!
 //! ```text
-//!  WHEP ─▶ ingest ─▶ decode ─▶ slot ─▶ enhance ─▶ publish ─▶ WHIP
-//!          (task)    (thread)  of one  (thread)   (task)
-//!                                         ▲
-//!  gRPC ─▶ watch ─▶ prepare ──────────────┘ changes
+//!  WHEP ─▶ ingest ─▶ decode ─▶ queue ─▶ enhance ─▶ encode ─▶ publish ─▶ WHIP
+//!          (task)    (thread)  of two   (thread)   (thread)  (task)
+//!                                          ▲
+//!  gRPC ─▶ watch ─▶ prepare ───────────────┘ changes
 //!          (task)   (thread)
 //! ```
 //! **The video never waits**: not for the network (late frames get bicubic), not for weights (they are prepared on a
 //! thread of their own and change hands between two frames), not for anybody who is connected.
 
 mod checkpoints;
-mod cut;
+pub mod coder;
 mod deadline;
 mod decode;
+mod encode;
 mod enhance;
 mod frame_rate;
 mod ingest;
@@ -23,9 +24,9 @@ pub mod model;
 pub mod pipeline;
 mod prepare;
 mod publish;
+mod queue;
 mod reports;
 mod run;
-mod slot;
 
 pub use run::run;
 

@@ -20,16 +20,18 @@ use tokio::{
 
 use crate::{
     checkpoints::Checkpoints,
+    coder::{Coder, Coding},
     decode,
+    encode::Encode,
     enhance::{self, EnhancerState, Surroundings},
     ingest::Ingest,
     metrics::EnhancerMetrics,
     model::Runtime,
-    pipeline::{Coding, Pipeline},
+    pipeline::Pipeline,
     prepare::Preparer,
     publish::Publish,
+    queue::queue,
     reports::Reports,
-    slot::slot,
 };
 
 /// Coded frames that wait for the decoder: a second of them.
@@ -63,7 +65,7 @@ pub async fn run(settings: EnhancerSettings, shutdown: Shutdown) -> anyhow::Resu
     let (changes, prepared) = threads::channel();
     let (coded, coded_frames) = mpsc::channel(WAITING_FRAMES);
     let (units, enhanced_units) = mpsc::channel(WAITING_UNITS);
-    let (giver, taker) = slot();
+    let (giver, taker) = queue();
     let (frame_size, frame_size_seen) = watch::channel(None);
     let (state, state_seen) = watch::channel(EnhancerState::default());
     let (moves, moves_heard) = mpsc::channel(1);
@@ -78,17 +80,20 @@ pub async fn run(settings: EnhancerSettings, shutdown: Shutdown) -> anyhow::Resu
         Preparer { stream: stream.clone(), network, runtime, frame_size: frame_size_seen, metrics: metrics.clone() };
     let preparing = spawn_thread("prepare", move || preparer.run(registry_events, &changes))?;
     tasks.spawn(ended("prepare", preparing, end.clone()));
+    let (enlarged, enlarged_frames) = threads::sync_channel(1);
+    let surroundings = Surroundings { changes: prepared, enlarged, frame_size, state, metrics: metrics.clone() };
+    let pipeline = Pipeline::new(network.scale);
+    let enhancing = spawn_thread("enhance", move || enhance::run(pipeline, &taker, &surroundings))?;
+    tasks.spawn(ended("enhance", enhancing, end.clone()));
     let coding = Coding { scale: network.scale, bitrate_kbps: settings.bitrate_kbps, preset: settings.preset.clone() };
-    let surroundings = Surroundings {
-        changes: prepared,
+    let encode = Encode {
+        coder: Coder::new(coding),
+        frames: enlarged_frames,
         units,
         keyframe_wanted: keyframe_wanted.clone(),
-        frame_size,
-        state,
         metrics: metrics.clone(),
     };
-    let enhancing = spawn_thread("enhance", move || enhance::run(Pipeline::new(coding), &taker, &surroundings))?;
-    tasks.spawn(ended("enhance", enhancing, end.clone()));
+    tasks.spawn(ended("encode", spawn_thread("encode", move || encode.run())?, end.clone()));
 
     let base = settings.media_node_url.trim_end_matches('/').to_owned();
     let token_file = settings.internal_token_file.clone();

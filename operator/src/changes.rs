@@ -289,8 +289,8 @@ impl Plan<'_> {
             };
             self.changes.rest.push(Change::ApplyService(Box::new(wanted.clone()), known));
         }
-        // What comes through it comes to the old media-node, as long as that serves.
-        if desired.others.iter().any(|(pod, other)| pod.role == Role::MediaNode && *other == Other::Stays) {
+        // What comes through one that is not needed any more comes to the old media-node, as long as there is one.
+        if desired.others.keys().any(|pod| pod.role == Role::MediaNode) {
             return;
         }
         let unwanted = observed.services.iter().filter(|(name, service)| {

@@ -13,8 +13,9 @@ use super::{Known, Operator};
 use crate::{
     addresses::{Place, advertised_addresses, to_annotation},
     autoscaling::{CPU, Recalled, ScalingInputs, ScalingSpec, TrainerInput, TrainerState},
+    changes::behind_service,
     desired::{MEDIA_PORT, wants_media_port},
-    names::{PodName, Role, media_service},
+    names::{PodName, Role, internal_service, media_service},
     observe::Observed,
     reports::StreamReports,
     views::{PodView, ServiceView},
@@ -56,7 +57,7 @@ impl Operator {
             memory: known.map(|known| known.memory.clone()).unwrap_or_default(),
             ..Observed::default()
         };
-        (observed.selected, observed.selected_by_any) = selected(name, &observed, uid);
+        (observed.selected, observed.selected_by_any) = selected(name, stream, &observed);
         let media_nodes = observed.pods_of(Role::MediaNode);
         let advertised = media_nodes.filter_map(|(pod, view)| {
             Some((pod, self.advertised(name, stream.spec.relay.media.exposure, view, &observed)?))
@@ -162,17 +163,18 @@ impl Operator {
     }
 }
 
-/// The media-node that the stream's signalling Service selects, and those that any of its Services selects.
-fn selected(name: &StreamName, observed: &Observed, uid: Option<&str>) -> (Option<PodName>, BTreeSet<PodName>) {
+/// The media-node that the stream's signalling Service selects, and those that any of its Services selects; one that is
+/// not needed any more does not count.
+fn selected(name: &StreamName, stream: &LiveStream, observed: &Observed) -> (Option<PodName>, BTreeSet<PodName>) {
     let selects = |service: &ServiceView| {
-        let is_own = service.meta.controller_uid.as_deref() == uid;
+        let is_own = service.meta.controller_uid.as_ref() == stream.metadata.uid.as_ref();
         PodName::parse(name.name(), service.asked.selector.get(POD_LABEL).filter(|_| is_own)?)
     };
-    let signalling = observed.services.get(&service_name(name.name()));
-    (
-        signalling.and_then(|service| selects(service)),
-        observed.services.values().filter_map(|service| selects(service)).collect(),
-    )
+    let signalling = service_name(name.name());
+    let media = behind_service(stream).then(|| media_service(name));
+    let all = [Some(signalling.clone()), Some(internal_service(name)), media].into_iter().flatten();
+    let selected = |service: String| observed.services.get(&service).and_then(|service| selects(service));
+    (selected(signalling), all.filter_map(selected).collect())
 }
 
 /// What the media-node that serves says; as long as its publisher is still with the one before it, that one's word.

@@ -40,11 +40,13 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         scenario("created", vec![], created()),
         scenario("encoder", created(), vec![Step::Change(json!({"enhancement": {"encoder": {"bitrateKbps": 3000}}}))]),
         scenario("exposure", created(), vec![Step::Change(json!({"relay": {"media": {"exposure": "NodePort"}}}))]),
+        scenario("viewers", created(), vec![Step::Change(json!({"relay": {"maxViewers": 10}}))]),
         scenario("up", created(), vec![Step::Change(fixed(2))]),
         scenario("down", vec![Step::Create(fixed(2))], vec![Step::Change(fixed(0))]),
         scenario("paused", created(), vec![Step::Change(json!({"paused": true}))]),
         scenario("evicted", created(), vec![Step::Evict("game-media-node-0")]),
         scenario("pod-deleted", created(), vec![Step::DeletePod("game-enhancer-0")]),
+        scenario("drained", created(), vec![Step::DeletePod("game-media-node-0")]),
         scenario("deleted", created(), vec![Step::Delete]),
         scenario("another", created(), vec![Step::Delete, Step::Create(fixed(2))]),
     ]

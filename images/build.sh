@@ -5,7 +5,6 @@
 #   build.sh FOLDER [IMAGE...]   programs in FOLDER; operator, media-node, enhancer, trainer and nats by default
 #   build.sh --id IMAGE          prints the first digits of its hash
 #   build.sh --save IMAGE FILE   as an archive that containerd imports, named localhost/acuity/IMAGE:ID
-#   build.sh --prune             removes what earlier builds left: gigabytes, which only make the next build faster
 #
 # They are kept in <cache>/images, as localhost/acuity/IMAGE:built.
 set -euo pipefail
@@ -43,10 +42,6 @@ make_base() {
 id() { buildah inspect --type image --format '{{.FromImageID}}' "$(tag "$1")" | cut -c 1-12; }
 
 case ${1:-} in
-  --prune)
-    buildah rmi --prune >/dev/null
-    exit
-    ;;
   --id)
     id "$2"
     exit
@@ -83,10 +78,13 @@ for image in "$@"; do
   esac
   cp "${programs[@]/#/$folder/}" "$context/programs"
   options=(-f "images/$image.Dockerfile" --build-arg BUILDER=$base --build-arg PROGRAMS=programs --volume "$libtorch:/libtorch:ro")
-  # What has a name is there the next time, also after --prune.
+  # What has a name is there the next time.
   build "localhost/acuity/$image:packages" --target packages "${options[@]}" "$context"
   build "$(tag "$image")" "${options[@]}" "$context"
 done
+
+# Each build leaves gigabytes that no image is made of.
+buildah rmi --prune >/dev/null
 
 for image in "$@"; do
   printf '%-12s %s\n' "$image" "$(buildah images --json "$(tag "$image")" | sed -n 's/.*"size": "\(.*\)",/\1/p')"

@@ -116,18 +116,19 @@ impl Bed {
     /// Gives an image another tag, on every node: what is rolled out then is known to work.
     pub(crate) async fn tag_again(&self, image: &str, suffix: &str) -> anyhow::Result<String> {
         ensure!(self.own, "only on a cluster of `make cluster` images can be given another tag");
-        for node in self.node_numbers().await? {
+        for node in self.nodes().await? {
+            let number = node.trim_start_matches("node");
             let another = format!("{image}{suffix}");
-            let tag = ["node", node.as_str(), "ctr", "-n", "k8s.io", "images", "tag", "--force", image, &another];
+            let tag = ["node", number, "ctr", "-n", "k8s.io", "images", "tag", "--force", image, &another];
             run("cluster/cluster", &tag).await?;
         }
         let (_, tag) = image.rsplit_once(':').context("the image has a tag")?;
         Ok(format!("{tag}{suffix}"))
     }
 
-    async fn node_numbers(&self) -> anyhow::Result<Vec<String>> {
+    pub(crate) async fn nodes(&self) -> anyhow::Result<Vec<String>> {
         let nodes = Api::<Node>::all(self.client.clone()).list(&ListParams::default()).await?;
-        Ok((1..=nodes.items.len()).map(|number| number.to_string()).collect())
+        Ok(nodes.items.iter().map(ResourceExt::name_any).collect())
     }
 
     /// All nodes together have `count` GPUs, or say so.

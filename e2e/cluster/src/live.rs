@@ -14,13 +14,13 @@ use crate::{
 };
 
 /// Frames a second that are published: few, since what is built for tests is slow and the machine may be small.
-pub(crate) const FPS: u32 = 12;
+const FPS: u32 = 12;
 
 pub(crate) struct Live<'b> {
     bed: &'b Bed,
     pub(crate) name: String,
     _publisher: Publisher,
-    pub(crate) viewer: Viewer,
+    viewer: Viewer,
     _token: Option<NamedTempFile>,
 }
 
@@ -51,6 +51,20 @@ impl<'b> Live<'b> {
     pub(crate) async fn flows(&self) -> anyhow::Result<()> {
         let before = self.viewer.stats().frames_shown;
         until(60, "24 more frames are shown", async || Ok(self.viewer.stats().frames_shown >= before + 24)).await
+    }
+
+    /// What came of `happening`, and how many seconds of the source the viewer did not see meanwhile.
+    pub(crate) async fn lost_while<T>(
+        &self,
+        happening: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<(T, f64)> {
+        let before = self.viewer.stats();
+        let done = happening.await?;
+        self.flows().await?;
+        let after = self.viewer.stats();
+        let (expected, shown) =
+            (after.frames_expected - before.frames_expected, after.frames_shown - before.frames_shown);
+        Ok((done, expected.saturating_sub(shown) as f64 / f64::from(FPS)))
     }
 
     /// `kubectl get` shows a gain.

@@ -3,6 +3,7 @@
 mod deaths;
 mod gpus;
 mod life;
+mod moving;
 mod plugin;
 mod release;
 
@@ -30,6 +31,8 @@ scenarios! {
     deaths::nats_is_deleted,
     deaths::the_operator_that_leads_is_deleted,
     plugin::kubectl_acuity_answers,
+    moving::a_drained_node_takes_nothing_from_who_watches,
+    moving::another_spec_is_rolled_out_successor_first,
     release::live_streams_follow_an_upgrade_and_its_rollback,
     gpus::two_streams_share_a_gpu,
     release::an_uninstalled_release_leaves_the_definition_and_says_so,

@@ -32,10 +32,11 @@ impl Bed {
                 Ok(true)
             })
             .await?;
-            for node in self.node_numbers().await? {
-                let rules = run("cluster/cluster", &["node", &node, "iptables-save"]).await?;
+            for node in self.nodes().await? {
+                let number = node.trim_start_matches("node");
+                let rules = run("cluster/cluster", &["node", number, "iptables-save"]).await?;
                 let ports: Vec<&str> = rules.lines().filter(|rule| rule.contains("--dports 30")).collect();
-                ensure!(ports.is_empty(), "node{node} still has host ports: {}", ports.join("\n"));
+                ensure!(ports.is_empty(), "{node} still has host ports: {}", ports.join("\n"));
             }
         }
         Ok(())

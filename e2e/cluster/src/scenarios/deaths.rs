@@ -7,7 +7,7 @@ use kube::{Api, ResourceExt};
 
 use crate::{
     bed::{Bed, RELEASE, RELEASE_NAMESPACE},
-    live::{FPS, Live, holds, is_ready, ready},
+    live::{Live, holds, is_ready, ready},
     wait::{until, within},
 };
 
@@ -17,25 +17,21 @@ pub(super) async fn each_pod_of_a_stream_is_killed_once(bed: &Bed) -> anyhow::Re
     for role in Role::ALL {
         let pods = bed.pods(&live.name, role).await?;
         let killed = pods.first().with_context(|| format!("there is no {role}"))?;
-        let before = live.viewer.stats();
-        bed.kubectl(&["delete", "pod", &killed.name_any(), "--grace-period=0", "--force"]).await?;
-        let another = async || {
-            let pods = bed.pods(&live.name, role).await?;
-            Ok(pods.iter().any(|pod| pod.uid() != killed.uid() && is_ready(pod)))
+        let died = async {
+            bed.kubectl(&["delete", "pod", &killed.name_any(), "--grace-period=0", "--force"]).await?;
+            until(60, &format!("another {role} is ready"), async || {
+                let pods = bed.pods(&live.name, role).await?;
+                Ok(pods.iter().any(|pod| pod.uid() != killed.uid() && is_ready(pod)))
+            })
+            .await
         };
-        until(60, &format!("another {role} is ready"), another).await?;
-        live.flows().await?;
-        let after = live.viewer.stats();
-        let missing = (after.frames_expected - before.frames_expected) - (after.frames_shown - before.frames_shown);
+        let ((), lost) = live.lost_while(died).await?;
         match role {
-            Role::MediaNode => {
-                let seconds = missing as f64 / f64::from(FPS);
-                bed.figures.add("media-node pod killed → source back", seconds, "s", "< 5");
-            }
+            Role::MediaNode => bed.figures.add("media-node pod killed → source back", lost, "s", "< 5"),
             Role::Enhancer => live.is_enhanced().await?,
             Role::Trainer => {}
         }
-        ensure!(role == Role::MediaNode || missing < 12, "the death of {role} took {missing} frames of the source");
+        ensure!(role == Role::MediaNode || lost < 1.0, "the death of the {role} took {lost:.1} s of the source");
     }
     live.gains().await.map(drop)
 }
@@ -45,19 +41,19 @@ pub(super) async fn nats_is_deleted(bed: &Bed) -> anyhow::Result<()> {
     let learned = live.gains().await?.checkpoint.context("a gain is of a checkpoint")?.version;
     let nats = format!("{RELEASE}-nats-0");
     let pods: Api<Pod> = Api::namespaced(bed.client.clone(), RELEASE_NAMESPACE);
-    let (before, shown) = (pods.get(&nats).await?.uid(), live.viewer.stats());
-    pods.delete(&nats, &Default::default()).await?;
-    until(60, "NATS is back", async || {
-        let pod = pods.get(&nats).await?;
-        Ok(pod.uid() != before && is_ready(&pod))
-    })
-    .await?;
-    let connected = |status: &_| holds(status, ConditionType::BusReachable);
-    bed.status_where(&live.name, 30, "the operator hears again", connected).await?;
-    live.flows().await?;
-    let after = live.viewer.stats();
-    let missing = (after.frames_expected - shown.frames_expected) - (after.frames_shown - shown.frames_shown);
-    ensure!(missing < 12, "the source lost {missing} frames");
+    let before = pods.get(&nats).await?.uid();
+    let away = async {
+        pods.delete(&nats, &Default::default()).await?;
+        until(60, "NATS is back", async || {
+            let pod = pods.get(&nats).await?;
+            Ok(pod.uid() != before && is_ready(&pod))
+        })
+        .await?;
+        let connected = |status: &_| holds(status, ConditionType::BusReachable);
+        bed.status_where(&live.name, 30, "the operator hears again", connected).await
+    };
+    let (_, lost) = live.lost_while(away).await?;
+    ensure!(lost < 1.0, "without NATS the source lost {lost:.1} s");
     let newer = |status: &crds::LiveStreamStatus| status.checkpoint.as_ref().is_some_and(|now| now.version > learned);
     bed.status_where(&live.name, 120, "newer weights are live", newer).await.map(drop)
 }

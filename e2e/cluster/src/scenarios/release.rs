@@ -25,14 +25,22 @@ pub(super) async fn live_streams_follow_an_upgrade_and_its_rollback(bed: &Bed) -
         let tag = bed.tag_again(&image, LATER).await?;
         options.extend(["--set-string".to_owned(), format!("images.{key}.tag={tag}")]);
     }
-    bed.install(&options.iter().map(String::as_str).collect::<Vec<_>>()).await?;
-    until(120, "all pods have the new images", async || all_have(bed, &live.name, true).await).await?;
-    live.flows().await?;
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let upgraded = async {
+        bed.install(&options).await?;
+        until(120, "all pods have the new images", async || all_have(bed, &live.name, true).await).await
+    };
+    let ((), lost) = live.lost_while(upgraded).await?;
+    bed.figures.add("helm upgrade to other images: source lost", lost, "s", "< 2");
     live.gains().await?;
 
-    bed.helm(&["rollback", RELEASE, "--wait", "--timeout", "60s"]).await?;
-    until(120, "all pods have the old images", async || all_have(bed, &live.name, false).await).await?;
-    live.flows().await
+    let rolled_back = async {
+        bed.helm(&["rollback", RELEASE, "--wait", "--timeout", "60s"]).await?;
+        until(120, "all pods have the old images", async || all_have(bed, &live.name, false).await).await
+    };
+    let ((), lost) = live.lost_while(rolled_back).await?;
+    bed.figures.add("helm rollback: source lost", lost, "s", "< 2");
+    Ok(())
 }
 
 pub(super) async fn an_uninstalled_release_leaves_the_definition_and_says_so(bed: &Bed) -> anyhow::Result<()> {

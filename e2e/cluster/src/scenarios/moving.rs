@@ -1,0 +1,57 @@
+//! A stream moves, and those who publish and watch come along.
+
+use anyhow::{Context, ensure};
+use crds::{LiveStream, Role};
+use kube::{
+    Api, ResourceExt,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+
+use crate::{
+    bed::Bed,
+    live::{Live, is_ready, seconds_of},
+    wait::until,
+};
+
+pub(super) async fn a_drained_node_takes_nothing_from_who_watches(bed: &Bed) -> anyhow::Result<()> {
+    // The volume of NATS is on the first node.
+    let [first, second] = bed.nodes().await?.try_into().ok().context("this needs a cluster of two nodes")?;
+    bed.kubectl(&["cordon", &first]).await?;
+    let begun = Live::begin(bed, "drained").await;
+    bed.kubectl(&["uncordon", &first]).await?;
+    let live = begun?;
+    live.gains().await?;
+    let before = bed.status(&live.name).await?.endpoints;
+    let drain = ["drain", &second, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=90s"];
+    let drained = live.lost_while(seconds_of(bed.kubectl(&drain))).await;
+    bed.kubectl(&["uncordon", &second]).await?;
+    let ((_, seconds), lost) = drained?;
+    bed.figures.add("node with a live stream drained", seconds, "s", "< 30");
+    bed.figures.add("drain: source lost", lost, "s", "< 2");
+    ensure!(bed.status(&live.name).await?.endpoints == before, "the stream has other addresses after the move");
+    let pods = bed.pods(&live.name, Role::MediaNode).await?;
+    let places: Vec<_> = pods.iter().filter_map(|pod| pod.spec.as_ref()?.node_name.clone()).collect();
+    ensure!(places == [first], "the media-node is on {places:?}");
+    live.is_enhanced().await?;
+    live.gains().await.map(drop)
+}
+
+pub(super) async fn another_spec_is_rolled_out_successor_first(bed: &Bed) -> anyhow::Result<()> {
+    let live = Live::begin(bed, "rolled-out").await?;
+    live.is_enhanced().await?;
+    let old = bed.pods(&live.name, Role::MediaNode).await?.first().and_then(ResourceExt::uid);
+    let streams: Api<LiveStream> = bed.api();
+    let rolled_out = async {
+        let patch = Patch::Merge(json!({"spec": {"relay": {"maxViewers": 500}}}));
+        streams.patch(&live.name, &PatchParams::default(), &patch).await?;
+        until(60, "only another media-node is there", async || {
+            let pods = bed.pods(&live.name, Role::MediaNode).await?;
+            Ok(pods.len() == 1 && pods.iter().all(|pod| pod.uid() != old && is_ready(pod)))
+        })
+        .await
+    };
+    let ((), lost) = live.lost_while(rolled_out).await?;
+    bed.figures.add("roll-out of a spec: source lost", lost, "s", "< 2");
+    live.is_enhanced().await
+}

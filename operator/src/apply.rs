@@ -17,10 +17,13 @@ use crate::{
     changes::{Change, Changes, Known, Removal},
     context::Context,
     memory::{Refusal, RefusalReason},
-    names::PodName,
+    names::{PodName, Role},
     stores::{Kind, Watched},
 };
 use requests::Answer;
+
+/// For media-nodes and enhancers that are to be gone: time to tell their peers.
+const UNWANTED_GRACE_SECONDS: u32 = 2;
 
 /// What became of the changes.
 #[derive(Debug, Default)]
@@ -134,26 +137,36 @@ impl Shell<'_> {
         let (kind, name, pod, setback) = subject(&change, self.name);
         let answer = match change {
             Change::CreatePod(_, pod) => self.create(&self.api::<Pod>(), &pod, Watched::pod).await,
-            Change::DeletePod { known, why, .. } => {
-                self.delete(&self.api::<Pod>(), &known, why == Removal::Stuck, Watched::pod).await
+            Change::DeletePod { pod, known, why } => {
+                self.delete(&self.api::<Pod>(), &known, grace_seconds(pod, &why), Watched::pod).await
             }
             Change::PatchPod { known, metadata, .. } => self.patch_metadata(&known, &metadata).await,
             Change::SetReachable { known, .. } => self.set_reachable(&known).await,
             Change::CreateSecret => self.create_secret().await,
-            Change::DeleteSecret(known) => self.delete(&self.api::<Secret>(), &known, false, Watched::secret).await,
+            Change::DeleteSecret(known) => self.delete(&self.api::<Secret>(), &known, None, Watched::secret).await,
             Change::ApplyService(service, known) => {
                 self.server_side_apply(&self.api::<Service>(), &*service, known.as_ref(), Watched::service).await
             }
             Change::SwitchService(service, known) => {
                 self.server_side_apply(&self.api::<Service>(), &*service, Some(&known), Watched::service).await
             }
-            Change::DeleteService(known) => self.delete(&self.api::<Service>(), &known, false, Watched::service).await,
+            Change::DeleteService(known) => self.delete(&self.api::<Service>(), &known, None, Watched::service).await,
             Change::ApplyIngress(ingress, known) => {
                 self.server_side_apply(&self.api::<Ingress>(), &*ingress, known.as_ref(), Watched::ingress).await
             }
-            Change::DeleteIngress(known) => self.delete(&self.api::<Ingress>(), &known, false, Watched::ingress).await,
+            Change::DeleteIngress(known) => self.delete(&self.api::<Ingress>(), &known, None, Watched::ingress).await,
         };
         Done { stream: self.name.clone(), kind, name, pod, setback, answer }
+    }
+}
+
+/// How long a pod has for its end, when that is another time than its own.
+fn grace_seconds(pod: PodName, why: &Removal) -> Option<u32> {
+    match why {
+        Removal::Stuck => Some(0),
+        // Nobody takes over, so it need not wait for anybody; a trainer has its state to store.
+        Removal::Unwanted if pod.role != Role::Trainer => Some(UNWANTED_GRACE_SECONDS),
+        _ => None,
     }
 }
 

@@ -70,14 +70,14 @@ impl Shell<'_> {
         &self,
         api: &Api<K>,
         known: &Known,
-        force: bool,
+        grace_seconds: Option<u32>,
         show: Show<K>,
     ) -> Result<Answer, Failure> {
         let preconditions =
             Preconditions { uid: Some(known.uid.clone()), resource_version: Some(known.version.to_string()) };
         let params = DeleteParams {
             preconditions: Some(preconditions),
-            grace_period_seconds: force.then_some(0),
+            grace_period_seconds: grace_seconds,
             ..DeleteParams::background()
         };
         match api.delete(&known.name, &params).await {

@@ -23,8 +23,11 @@ mkdir -p /image/{program/usr/bin,libraries/{etc/ssl/certs,$lib,usr/lib64,tmp},li
 for program in "$@"; do
   strip --strip-debug -o "/image/program/usr/bin/$program" "$folder/$program"
   chmod 755 "/image/program/usr/bin/$program"
+  # libtorch has a libgomp of its own, which only its users get.
+  path=
+  if objdump -p "$folder/$program" | grep -q 'NEEDED *libtorch'; then path=$libtorch/torch/lib; fi
   # "libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)"
-  for library in $(LD_LIBRARY_PATH=$libtorch/torch/lib ldd "$folder/$program" |
+  for library in $(LD_LIBRARY_PATH=$path ldd "$folder/$program" |
     awk '/not found/ { print > "/dev/stderr"; exit 1 } $2 == "=>" { print $3 }'); do
     case $(realpath "$library") in
       "$libtorch"/*) layer=libtorch ;;

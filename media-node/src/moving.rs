@@ -29,7 +29,7 @@ use crate::{
 pub(crate) use service::{INSTANCE, Instance, Service};
 
 /// How long clients that were told where to go may take to get there.
-const CLIENTS_LEAVE: Duration = Duration::from_millis(1500);
+const CLIENTS_LEAVE: Duration = Duration::from_millis(2500);
 
 /// How far a media-node's life has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -104,7 +104,9 @@ enum Command {
         resource: Resource,
         reply: oneshot::Sender<bool>,
     },
-    IsIdle { reply: oneshot::Sender<bool> },
+    IsIdle {
+        reply: oneshot::Sender<bool>,
+    },
     /// `moved`: for the publisher's data channel. `empty` is told when no session is left.
     SendAway {
         moved: Vec<u8>,

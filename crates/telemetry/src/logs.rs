@@ -13,7 +13,7 @@ static FILE: OnceLock<File> = OnceLock::new();
 /// Starts logging: `RUST_LOG` filters (default `info`, the WebRTC stack `error`), `ACUITY_LOG=json` gives JSON lines.
 pub fn init_logs(program: &'static str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        EnvFilter::new("info,rtc=error,webrtc=error,rtc_dtls=error,rtc_ice=error,rtc_sctp=error,async_nats=warn")
+        EnvFilter::new("info,rtc=error,webrtc=error,webrtc_client=info,rtc_dtls=error,rtc_ice=error,rtc_sctp=error,async_nats=warn")
     });
     let json = std::env::var("ACUITY_LOG").is_ok_and(|format| format == "json");
     let layer = fmt::layer().with_ansi(io::stderr().is_terminal()).with_writer(writer);

@@ -39,8 +39,8 @@ pub enum PublishingEvent {
     },
 }
 
-/// How long the session before is still sent to: its viewers follow in this time.
-const OVERLAP: Duration = Duration::from_secs(1);
+/// How long the session before is still sent to: its viewers follow in this time, those of the enhancer after it.
+const OVERLAP: Duration = Duration::from_secs(2);
 
 /// Everything happens inside of [`next`](Self::next); media goes out through an [`Outlet`].
 pub struct Publishing {

@@ -92,6 +92,18 @@ impl Picture {
         self
     }
 
+    /// Whichever of two names a successor has: that depends on whether the one before was still there.
+    pub(crate) fn whatever_ordinals(self) -> Self {
+        let mut text = json!(self.0).to_string();
+        for role in ["media-node", "enhancer"] {
+            let pods: Vec<_> = self.0.keys().filter_map(|key| key.strip_prefix(&format!("Pod game-{role}-"))).collect();
+            if let [ordinal] = pods[..] {
+                text = text.replace(&format!("game-{role}-{ordinal}"), &format!("game-{role}-0"));
+            }
+        }
+        Self(serde_json::from_str(&text).unwrap())
+    }
+
     /// Every value in which they differ, by where it is.
     pub(crate) fn differences(&self, other: &Self) -> Vec<String> {
         let mut found = Vec::new();

@@ -45,6 +45,8 @@ impl Bed {
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
         let namespaces: Api<Namespace> = Api::all(bed.client.clone());
         namespaces.patch(NAMESPACE, &PatchParams::apply("e2e"), &Patch::Apply(namespace)).await?;
+        // What a run left that was cut off.
+        bed.delete_streams().await;
         Ok(bed)
     }
 
@@ -107,9 +109,10 @@ impl Bed {
 
     pub(crate) async fn delete_streams(&self) {
         // A scenario that ends well has none left.
-        let ended = run("kubectl", &["-n", NAMESPACE, "delete", "livestreams", "--all", "--timeout=60s"]).await;
-        if let Err(error) = ended {
-            println!("e2e: {error:#}");
+        for kind in ["livestreams", "secrets"] {
+            if let Err(error) = self.kubectl(&["delete", kind, "--all", "--timeout=60s"]).await {
+                println!("e2e: {error:#}");
+            }
         }
     }
 

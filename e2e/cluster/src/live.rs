@@ -94,6 +94,12 @@ impl<'b> Live<'b> {
     }
 }
 
+/// Somebody who comes now sees the source at this address.
+pub(crate) async fn is_shown_at(whep: &str) -> anyhow::Result<()> {
+    let viewer = Viewer::start(whep, "source");
+    until(30, "twelve frames are shown", async || Ok(viewer.stats().frames_shown >= 12)).await
+}
+
 /// Waits for Ready.
 pub(crate) async fn ready(bed: &Bed, name: &str) -> anyhow::Result<LiveStreamStatus> {
     bed.status_where(name, 60, "the stream is ready", |status| holds(status, ConditionType::Ready)).await

@@ -25,7 +25,7 @@ pub(super) async fn kubectl_acuity_answers(bed: &Bed) -> anyhow::Result<()> {
     }
     let logs = bed.acuity(&["logs", NAME, "--tail", "5"]).await?;
     for role in Role::ALL {
-        ensure!(logs.contains(&format!("{NAME}-{role}-")), "there are no logs of the {role}:\n{logs}");
+        ensure!(logs.contains(&format!("{role}-0 | ")), "there are no logs of the {role}:\n{logs}");
     }
     watch_tells_the_gain(bed).await?;
     checkpoints_are_kept(bed).await?;

@@ -146,7 +146,11 @@ async fn create_all(
 }
 
 async fn create(client: &Client, namespace: &str, index: usize, trainers: u32) {
-    let spec = json!({"training": {"replicas": trainers, "autoscaling": {"mode": "Fixed"}}});
+    // A cluster has 2,768 node ports.
+    let spec = json!({
+        "relay": {"signalling": {"exposure": "ClusterIP"}},
+        "training": {"replicas": trainers, "autoscaling": {"mode": "Fixed"}},
+    });
     let spec: LiveStreamSpec = serde_json::from_value(spec).unwrap();
     let streams: Api<LiveStream> = Api::namespaced(client.clone(), namespace);
     streams.create(&PostParams::default(), &LiveStream::new(&format!("stream-{index}"), spec)).await.unwrap();

@@ -3,6 +3,9 @@
 //!
 //! [`Schedule`] is pure: who is asked when, and what follows from answers and from their absence. [`spawn`] runs one task
 //! with one socket for each family of addresses; 10,000 streams cost some two hundred small packets a second.
+//!
+//! The sockets are new ones every second. A request that comes to a node before the pod's host port is mapped leaves an
+//! entry in the node's connection tracking, and whatever follows from the same port goes the same way into nothing.
 
 mod message;
 mod schedule;
@@ -30,6 +33,7 @@ const CHANNEL: usize = 1024;
 const TICK: Duration = Duration::from_millis(20);
 const REQUESTS_PER_TICK: usize = 50;
 const MAX_DATAGRAM_BYTES: usize = 1500;
+const BIND_AGAIN: Duration = Duration::from_secs(1);
 
 /// A media-node and where it says it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,12 +59,11 @@ pub struct Probed {
 /// # Errors
 /// When no socket can be bound.
 pub fn spawn(shutdown: Shutdown) -> io::Result<(mpsc::Sender<Target>, mpsc::Receiver<Probed>)> {
-    let v4 = bind((Ipv4Addr::UNSPECIFIED, 0).into())?;
-    // Not every machine has the newer family.
-    let v6 = bind((Ipv6Addr::UNSPECIFIED, 0).into()).ok();
+    let sockets = Sockets::bind()?;
     let (target_sender, targets) = mpsc::channel(CHANNEL);
     let (findings, finding_receiver) = mpsc::channel(CHANNEL);
-    let prober = Prober { v4, v6, schedule: Schedule::default(), started: Instant::now() };
+    let (schedule, started) = (Schedule::default(), Instant::now());
+    let prober = Prober { sockets, before: None, bound_at: Duration::ZERO, schedule, started };
     tokio::spawn(async move {
         tokio::select! {
             () = shutdown.requested() => {}
@@ -76,11 +79,40 @@ fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket)
 }
 
-struct Prober {
+/// One for each family.
+struct Sockets {
     v4: UdpSocket,
     v6: Option<UdpSocket>,
+}
+
+struct Prober {
+    sockets: Sockets,
+    /// Those of the second before: answers are on their way to them.
+    before: Option<Sockets>,
+    bound_at: Duration,
     schedule: Schedule,
     started: Instant,
+}
+
+impl Sockets {
+    fn bind() -> io::Result<Self> {
+        let v4 = bind((Ipv4Addr::UNSPECIFIED, 0).into())?;
+        // Not every machine has the newer family.
+        let v6 = bind((Ipv6Addr::UNSPECIFIED, 0).into()).ok();
+        Ok(Self { v4, v6 })
+    }
+
+    fn of(&self, to: SocketAddr) -> Option<&UdpSocket> {
+        if to.is_ipv4() { Some(&self.v4) } else { self.v6.as_ref() }
+    }
+
+    async fn readable(&self) {
+        // An error shows when the socket is read.
+        tokio::select! {
+            _ = self.v4.readable() => {}
+            () = maybe_readable(self.v6.as_ref()) => {}
+        }
+    }
 }
 
 impl Prober {
@@ -94,8 +126,8 @@ impl Prober {
                     let Some(target) = target else { return };
                     self.schedule.handle_target(self.started.elapsed(), target);
                 }
-                Ok(()) = self.v4.readable() => self.receive(),
-                Ok(()) = readable(self.v6.as_ref()) => self.receive(),
+                () = self.sockets.readable() => self.receive(),
+                () = readable_before(self.before.as_ref()) => self.receive(),
                 _ = ticks.tick(), if !is_idle => self.handle_tick(),
             }
             while let Some(found) = self.schedule.poll_finding() {
@@ -109,20 +141,31 @@ impl Prober {
     fn handle_tick(&mut self) {
         let now = self.started.elapsed();
         self.schedule.handle_timeout(now);
+        if now.saturating_sub(self.bound_at) >= BIND_AGAIN {
+            self.bind_again(now);
+        }
         for _ in 0..REQUESTS_PER_TICK {
             let transaction: TransactionId = rand::random();
             let Some(to) = self.schedule.poll_request(now, transaction) else { return };
-            let socket = if to.is_ipv4() { Some(&self.v4) } else { self.v6.as_ref() };
-            let sent = socket.map(|socket| socket.try_send_to(&message::request(transaction), to));
+            let sent = self.sockets.of(to).map(|socket| socket.try_send_to(&message::request(transaction), to));
             if let Some(Err(error)) = sent {
                 tracing::debug!(%to, %error, "a probe was not sent");
             }
         }
     }
 
+    fn bind_again(&mut self, now: Duration) {
+        self.bound_at = now;
+        match Sockets::bind() {
+            Ok(sockets) => self.before = Some(std::mem::replace(&mut self.sockets, sockets)),
+            Err(error) => tracing::debug!(%error, "no new sockets to probe from"),
+        }
+    }
+
     fn receive(&mut self) {
         let mut buffer = [0; MAX_DATAGRAM_BYTES];
-        for socket in [Some(&self.v4), self.v6.as_ref()].into_iter().flatten() {
+        let all = std::iter::once(&self.sockets).chain(&self.before);
+        for socket in all.flat_map(|sockets| std::iter::once(&sockets.v4).chain(&sockets.v6)) {
             // An error is that of an earlier datagram to somebody who is not there.
             while let Ok((length, _)) = socket.try_recv_from(&mut buffer) {
                 if let Some(transaction) = buffer.get(..length).and_then(message::answered) {
@@ -133,9 +176,16 @@ impl Prober {
     }
 }
 
-async fn readable(socket: Option<&UdpSocket>) -> io::Result<()> {
+async fn maybe_readable(socket: Option<&UdpSocket>) {
     match socket {
-        Some(socket) => socket.readable().await,
+        Some(socket) => drop(socket.readable().await),
+        None => std::future::pending().await,
+    }
+}
+
+async fn readable_before(sockets: Option<&Sockets>) {
+    match sockets {
+        Some(sockets) => sockets.readable().await,
         None => std::future::pending().await,
     }
 }

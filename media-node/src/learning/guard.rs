@@ -15,11 +15,8 @@ use settings::Unjudged;
 
 use super::gain::UNSEEN_MSE;
 
-/// Pairs a verdict is made of, none older than [`MAX_AGE`]: the newest of all, or of the RANDOM ones.
+/// Pairs a verdict is made of, none older than [`MAX_AGE`].
 const PAIRS: usize = 8;
-/// With so many RANDOM pairs the others do not count: these were chosen for being hard, and weights that have learned to
-/// help there may still harm the rest of the picture.
-const ENOUGH_RANDOM: usize = 3;
 /// A checkpoint gone bad is withdrawn within this.
 const MAX_AGE: Duration = Duration::from_secs(5);
 /// One odd patch is no verdict.
@@ -47,8 +44,6 @@ pub(crate) enum Shown {
 /// Mean squared errors on one pair.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Errors {
-    /// Of a piece of the picture that was drawn at random.
-    pub(crate) random: bool,
     pub(crate) bicubic: f64,
     /// `None`: there are none, or they were not measured.
     pub(crate) general: Option<f64>,
@@ -116,24 +111,13 @@ impl LiveGuard {
 
     pub(crate) fn handle_measured(&mut self, now: Duration, errors: Errors) -> Option<GuardChange> {
         self.measured.push_back((now, errors));
-        self.forget_old(now);
+        let too_old = |at: Duration| now.saturating_sub(at) > MAX_AGE;
+        while self.measured.len() > PAIRS || self.measured.front().is_some_and(|(at, _)| too_old(*at)) {
+            self.measured.pop_front();
+        }
         let gain_of_shown = self.gain_db(self.shown, LEAST_PAIRS);
         let to = self.desired(now);
         self.change(now, to, gain_of_shown)
-    }
-
-    /// Keeps the newest [`PAIRS`] of each kind.
-    fn forget_old(&mut self, now: Duration) {
-        self.measured.retain(|(at, _)| now.saturating_sub(*at) <= MAX_AGE);
-        let mut newer = [0; 2];
-        let mut keep: Vec<bool> = Vec::with_capacity(self.measured.len());
-        for (_, errors) in self.measured.iter().rev() {
-            let newer = &mut newer[usize::from(errors.random)];
-            *newer += 1;
-            keep.push(*newer <= PAIRS);
-        }
-        let mut keep = keep.into_iter().rev();
-        self.measured.retain(|_| keep.next().unwrap_or(true));
     }
 
     fn change(&mut self, now: Duration, to: Shown, gain_db: Option<f64>) -> Option<GuardChange> {
@@ -184,12 +168,8 @@ impl LiveGuard {
             Shown::General => errors.general,
             Shown::Own => errors.own,
         };
-        let of_kind = |random_only: bool| -> Vec<(f64, f64)> {
-            let kind = self.measured.iter().rev().filter(|(_, errors)| errors.random || !random_only);
-            kind.filter_map(|(_, errors)| Some((errors.bicubic, error(errors)?))).take(PAIRS).collect()
-        };
-        let random = of_kind(true);
-        let pairs = if random.len() >= ENOUGH_RANDOM { random } else { of_kind(false) };
+        let pairs: Vec<(f64, f64)> =
+            self.measured.iter().filter_map(|(_, errors)| Some((errors.bicubic, error(errors)?))).collect();
         let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / pairs.len() as f64;
         let psnr_db = |of| sr_net::psnr_of_mse_db(mean(of) + UNSEEN_MSE);
         (pairs.len() >= least).then(|| psnr_db(|(_, shown)| *shown) - psnr_db(|(bicubic, _)| *bicubic))

@@ -163,8 +163,7 @@ impl Registry {
         self.pairs.remember_measured(pair, measured);
         let mse = |version| measured.iter().find(|(known, _)| Some(*known) == version).map(|(_, mse)| *mse);
         let bicubic = pair.planes.bicubic_mse();
-        let errors =
-            Errors { random: pair.random, bicubic, general: mse(Some(GENERAL_VERSION)), own: mse(self.own_version()) };
+        let errors = Errors { bicubic, general: mse(Some(GENERAL_VERSION)), own: mse(self.own_version()) };
         if let Some(change) = self.guard.handle_measured(now, errors) {
             let gain_db = change.gain_db.unwrap_or_default();
             self.handle_guard(&change, &format!("{gain_db:+.2} dB against bicubic on fresh patches"));

@@ -11,7 +11,7 @@ fn seconds(seconds: f64) -> Duration {
 
 fn errors((general, own): Kind) -> Errors {
     let some = |error: f64| Some(error).filter(|error| *error > 0.0);
-    Errors { random: false, bicubic: 100.0, general: some(general), own: some(own) }
+    Errors { bicubic: 100.0, general: some(general), own: some(own) }
 }
 
 fn own_shown(has_general: bool) -> LiveGuard {
@@ -80,21 +80,9 @@ fn it_comes_back_once_it_is_clearly_better_than_what_is_shown() {
 #[test]
 fn what_nobody_sees_is_no_reason_to_withdraw() {
     let mut guard = LiveGuard::new(true, Unjudged::General);
-    let black = Errors { random: true, bicubic: 0.0, general: Some(0.0005), own: None };
+    let black = Errors { bicubic: 0.0, general: Some(0.0005), own: None };
     let changes = (0..20).filter(|second| guard.handle_measured(seconds(f64::from(*second)), black).is_some());
     assert_eq!(changes.count(), 0);
-}
-
-#[test]
-fn what_helps_hard_pieces_and_harms_the_rest_of_the_picture_is_withdrawn() {
-    let hard = Errors { random: false, bicubic: 100.0, general: None, own: Some(80.0) };
-    let rest = Errors { random: true, bicubic: 5.0, general: None, own: Some(8.0) };
-    let mut guard = own_shown(false);
-    let changes = (0..30).filter_map(|index| {
-        let errors = if index % 5 == 0 { rest } else { hard };
-        guard.handle_measured(seconds(0.2 * f64::from(index)), errors).map(|change| change.to)
-    });
-    assert_eq!(changes.collect::<Vec<_>>(), [Shown::Bicubic]);
 }
 
 #[test]

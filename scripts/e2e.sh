@@ -18,7 +18,7 @@ fi
 PATH=$(scripts/setup/go-programs.sh kubernetes):$(scripts/setup/go-programs.sh helm):$PATH
 # As tests build them, so that nothing is compiled twice.
 cargo build --locked --workspace --bins --tests
-programs=$(cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug
+programs=$(dirname "$(make --no-print-directory print-bin)")/debug
 
 if [[ -z ${KUBECONFIG:-} ]]; then
   images/build.sh "$programs"

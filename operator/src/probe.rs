@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use futures::future::select_all;
 use proto::StreamName;
 use telemetry::Shutdown;
 use tokio::{
@@ -105,14 +106,6 @@ impl Sockets {
     fn of(&self, to: SocketAddr) -> Option<&UdpSocket> {
         if to.is_ipv4() { Some(&self.v4) } else { self.v6.as_ref() }
     }
-
-    async fn readable(&self) {
-        // An error shows when the socket is read.
-        tokio::select! {
-            _ = self.v4.readable() => {}
-            () = maybe_readable(self.v6.as_ref()) => {}
-        }
-    }
 }
 
 impl Prober {
@@ -126,8 +119,7 @@ impl Prober {
                     let Some(target) = target else { return };
                     self.schedule.handle_target(self.started.elapsed(), target);
                 }
-                () = self.sockets.readable() => self.receive(),
-                () = readable_before(self.before.as_ref()) => self.receive(),
+                () = self.readable() => self.receive(),
                 _ = ticks.tick(), if !is_idle => self.handle_tick(),
             }
             while let Some(found) = self.schedule.poll_finding() {
@@ -162,10 +154,15 @@ impl Prober {
         }
     }
 
+    /// An error shows when the socket is read.
+    async fn readable(&self) {
+        let sockets = answered_at(&self.sockets, self.before.as_ref());
+        drop(select_all(sockets.map(|socket| Box::pin(socket.readable()))).await);
+    }
+
     fn receive(&mut self) {
         let mut buffer = [0; MAX_DATAGRAM_BYTES];
-        let all = std::iter::once(&self.sockets).chain(&self.before);
-        for socket in all.flat_map(|sockets| std::iter::once(&sockets.v4).chain(&sockets.v6)) {
+        for socket in answered_at(&self.sockets, self.before.as_ref()) {
             // An error is that of an earlier datagram to somebody who is not there.
             while let Ok((length, _)) = socket.try_recv_from(&mut buffer) {
                 if let Some(transaction) = buffer.get(..length).and_then(message::answered) {
@@ -176,16 +173,7 @@ impl Prober {
     }
 }
 
-async fn maybe_readable(socket: Option<&UdpSocket>) {
-    match socket {
-        Some(socket) => drop(socket.readable().await),
-        None => std::future::pending().await,
-    }
-}
-
-async fn readable_before(sockets: Option<&Sockets>) {
-    match sockets {
-        Some(sockets) => sockets.readable().await,
-        None => std::future::pending().await,
-    }
+/// Where answers may come to.
+fn answered_at<'a>(now: &'a Sockets, before: Option<&'a Sockets>) -> impl Iterator<Item = &'a UdpSocket> {
+    std::iter::once(now).chain(before).flat_map(|sockets| std::iter::once(&sockets.v4).chain(&sockets.v6))
 }

@@ -20,6 +20,7 @@ use crate::{
     SignallingError,
     loss::Loss,
     moves::hear_move,
+    or_never::or_never,
     route::local_addresses,
     signalling::Signalling,
     silence::{KEEPALIVE, Silence},
@@ -160,12 +161,7 @@ impl Connection {
     /// Returns when the server says that the stream moves: where to; never, when it has no way to say it.
     pub(crate) fn moved(&self) -> impl Future<Output = String> + use<> {
         let heard = self.events.clone().map(|events| hear_move(events, self.signalling.token.clone()));
-        async {
-            match heard {
-                Some(heard) => heard.await,
-                None => std::future::pending().await,
-            }
-        }
+        or_never(heard)
     }
 
     /// Tells the server and closes, both at once: where the stream has moved, the address is another server's already.

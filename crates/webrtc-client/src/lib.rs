@@ -11,6 +11,7 @@ mod estimate;
 mod keyframe_requests;
 mod loss;
 mod moves;
+mod or_never;
 mod publisher;
 mod publishing;
 mod reconnect;

@@ -5,7 +5,7 @@ mod outlet;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use futures::{FutureExt, future::BoxFuture};
+use futures::FutureExt;
 use proto::v1::{PatchControl, patch_channel_message::Kind};
 use tokio::{
     sync::mpsc,
@@ -14,7 +14,8 @@ use tokio::{
 
 use crate::{
     GiveUp, PublishOptions, Publisher, PublisherEvent,
-    reconnect::{connect, resolve},
+    or_never::or_never,
+    reconnect::{Connecting, connect, resolve},
 };
 pub use outlet::Outlet;
 
@@ -50,7 +51,7 @@ pub struct Publishing {
     current: Option<Session>,
     /// The session before, and until when it is sent to.
     leaving: Option<(Session, Instant)>,
-    connecting: Option<Connecting>,
+    connecting: Option<Connecting<Session>>,
 }
 
 struct Session {
@@ -58,11 +59,6 @@ struct Session {
     publisher: Arc<Publisher>,
     events: mpsc::Receiver<PublisherEvent>,
     estimate_kbps: Option<u32>,
-}
-
-struct Connecting {
-    session: BoxFuture<'static, Result<Session, GiveUp>>,
-    moved: bool,
 }
 
 impl Publishing {
@@ -96,10 +92,10 @@ impl Publishing {
         loop {
             let left_at = self.leaving.as_ref().map(|(_, until)| *until);
             let event = tokio::select! {
-                event = next_of(self.current.as_mut()) => self.handle_current(event),
-                event = next_of(self.leaving.as_mut().map(|(session, _)| session)) => self.handle_leaving(&event),
-                connected = connected(self.connecting.as_mut()) => Some(self.handle_connected(connected?)),
-                () = reached(left_at) => {
+                event = or_never(self.current.as_mut().map(next_of)) => self.handle_current(event),
+                event = or_never(self.leaving.as_mut().map(|(session, _)| next_of(session))) => self.handle_leaving(&event),
+                connected = or_never(self.connecting.as_mut().map(|connecting| &mut connecting.session)) => Some(self.handle_connected(connected?)),
+                () = or_never(left_at.map(sleep_until)) => {
                     self.leave();
                     None
                 }
@@ -216,27 +212,7 @@ impl Publishing {
     }
 }
 
-/// Never without a session.
-async fn next_of(session: Option<&mut Session>) -> PublisherEvent {
-    match session {
-        Some(session) => {
-            let event = session.events.recv().await;
-            event.unwrap_or_else(|| PublisherEvent::Closed { reason: "the session's task ended".to_owned() })
-        }
-        None => std::future::pending().await,
-    }
-}
-
-async fn connected(connecting: Option<&mut Connecting>) -> Result<Session, GiveUp> {
-    match connecting {
-        Some(connecting) => (&mut connecting.session).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn reached(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
-    }
+async fn next_of(session: &mut Session) -> PublisherEvent {
+    let event = session.events.recv().await;
+    event.unwrap_or_else(|| PublisherEvent::Closed { reason: "the session's task ended".to_owned() })
 }

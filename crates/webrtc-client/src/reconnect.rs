@@ -2,6 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
+use futures::future::BoxFuture;
 use registry_client::{TokenError, read_token};
 
 use crate::{Backoff, SignallingError};
@@ -14,6 +15,13 @@ pub enum GiveUp {
     Forbidden(SignallingError),
     #[error(transparent)]
     Token(#[from] TokenError),
+}
+
+/// A session that is sought.
+pub(crate) struct Connecting<S> {
+    pub(crate) session: BoxFuture<'static, Result<S, GiveUp>>,
+    /// The session before asked for it.
+    pub(crate) moved: bool,
 }
 
 /// The tries for one session.

@@ -4,7 +4,7 @@ mod splice;
 
 use std::{collections::VecDeque, path::PathBuf, time::Duration};
 
-use futures::{FutureExt, future::BoxFuture};
+use futures::FutureExt;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
@@ -12,7 +12,8 @@ use tokio::{
 
 use crate::{
     GiveUp, Loss, ReceivedPacket, ViewOptions, Viewer, ViewerEvent,
-    reconnect::{connect, resolve},
+    or_never::or_never,
+    reconnect::{Connecting, connect, resolve},
 };
 use splice::Splice;
 
@@ -41,7 +42,7 @@ pub struct Watching {
     token_file: Option<PathBuf>,
     loss: Option<Loss>,
     current: Option<Session>,
-    connecting: Option<Connecting>,
+    connecting: Option<Connecting<Session>>,
     /// Stands beside `current`, and takes its place with its first picture.
     beside: Option<Beside>,
     ready: VecDeque<WatchingEvent>,
@@ -56,11 +57,6 @@ struct Session {
     url: String,
     viewer: Viewer,
     events: mpsc::Receiver<ViewerEvent>,
-}
-
-struct Connecting {
-    session: BoxFuture<'static, Result<Session, GiveUp>>,
-    moved: bool,
 }
 
 struct Beside {
@@ -127,10 +123,10 @@ impl Watching {
             tokio::select! {
                 // What the standing session still has goes before the next one's.
                 biased;
-                event = next_of(self.current.as_mut()) => self.handle_current(event),
-                event = next_of(self.beside.as_mut().map(|beside| &mut beside.session)) => self.handle_beside(event),
-                connected = connected(self.connecting.as_mut()) => self.handle_connected(connected?),
-                () = reached(next_is_due) => self.take_over(),
+                event = or_never(self.current.as_mut().map(next_of)) => self.handle_current(event),
+                event = or_never(self.beside.as_mut().map(|beside| next_of(&mut beside.session))) => self.handle_beside(event),
+                connected = or_never(self.connecting.as_mut().map(|connecting| &mut connecting.session)) => self.handle_connected(connected?),
+                () = or_never(next_is_due.map(sleep_until)) => self.take_over(),
             }
         }
     }
@@ -235,27 +231,7 @@ impl Watching {
     }
 }
 
-/// Never without a session.
-async fn next_of(session: Option<&mut Session>) -> ViewerEvent {
-    match session {
-        Some(session) => {
-            let event = session.events.recv().await;
-            event.unwrap_or_else(|| ViewerEvent::Closed { reason: "the session's task ended".to_owned() })
-        }
-        None => std::future::pending().await,
-    }
-}
-
-async fn connected(connecting: Option<&mut Connecting>) -> Result<Session, GiveUp> {
-    match connecting {
-        Some(connecting) => (&mut connecting.session).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn reached(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
-    }
+async fn next_of(session: &mut Session) -> ViewerEvent {
+    let event = session.events.recv().await;
+    event.unwrap_or_else(|| ViewerEvent::Closed { reason: "the session's task ended".to_owned() })
 }

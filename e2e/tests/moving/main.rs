@@ -19,9 +19,7 @@ const RATES: [&str; 4] = ["--video-kbps", "360", "--patch-kbps", "40"];
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_source_goes_on_when_the_media_node_is_asked_to_end() {
     let _alone = alone().await;
-    let stage = Stage::open().await;
-    let mut old = stage.node().await;
-    stage.lead_to(&old);
+    let (stage, mut old) = Stage::with_node().await;
     let log = stage.folder.path().join("frames.csv");
     let options = [&RATES[..], &["--frame-log", log.to_str().unwrap()]].concat();
     let publisher = Publisher::start(&stage.public.url("/whip"), &clip(), &options);
@@ -59,11 +57,8 @@ async fn the_source_goes_on_when_the_media_node_is_asked_to_end() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_does_not_follow_is_closed_and_finds_the_same_address_working() {
     let _alone = alone().await;
-    let stage = Stage::open().await;
-    let mut old = stage.node().await;
-    stage.lead_to(&old);
-    let _publisher = Publisher::start(&stage.public.url("/whip"), &clip(), &RATES);
-    stage.status_where(30, "a publisher is live", |status| status.publishing).await;
+    let (stage, mut old) = Stage::with_node().await;
+    let _publisher = stage.publish().await;
     let options =
         || ViewOptions { url: stage.public.url("/whep"), token: None, audio: false, timeout: Duration::from_secs(5) };
     let (viewer, mut events) = webrtc_client::Viewer::connect(options()).await.unwrap();
@@ -83,9 +78,7 @@ async fn who_does_not_follow_is_closed_and_finds_the_same_address_working() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn enhanced_goes_on_and_no_accepted_checkpoint_is_lost() {
     let _alone = alone().await;
-    let stage = Stage::open().await;
-    let mut old = stage.node().await;
-    stage.lead_to(&old);
+    let (stage, mut old) = Stage::with_node().await;
     let _enhancer = stage.enhancer();
     let mut trainer = stage.trainer();
     let publisher = Publisher::start(&stage.public.url("/whip"), &clip(), &RATES);
@@ -112,9 +105,7 @@ async fn enhanced_goes_on_and_no_accepted_checkpoint_is_lost() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_enhancer_hands_over_to_another_one() {
     let _alone = alone().await;
-    let stage = Stage::open().await;
-    let node = stage.node().await;
-    stage.lead_to(&node);
+    let (stage, _node) = Stage::with_node().await;
     let mut first = stage.enhancer();
     let _publisher = Publisher::start(&stage.public.url("/whip"), &clip(), &RATES);
     let viewer = Viewer::start(&stage.public.url("/whep"), "enhanced");
@@ -132,9 +123,7 @@ async fn an_enhancer_hands_over_to_another_one() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_kill_9_the_source_is_back_at_a_successor_within_seconds() {
     let _alone = alone().await;
-    let stage = Stage::open().await;
-    let old = stage.node().await;
-    stage.lead_to(&old);
+    let (stage, old) = Stage::with_node().await;
     let publisher = Publisher::start(&stage.public.url("/whip"), &clip(), &RATES);
     let follower = Follower::start(&stage.public.url("/whep"));
     follower.shows(30, 24).await;

@@ -1,8 +1,8 @@
 //! The page in Chromium while the stream moves.
 
-use e2e::{Browser, Page, Publisher, alone, clip, within};
+use e2e::{Browser, Page, alone, within};
 
-use crate::{RATES, stage::Stage};
+use crate::stage::Stage;
 
 /// Remembers the longest time between two pictures of the source's video, in milliseconds.
 const WATCH_PICTURES: &str = "(() => {
@@ -30,11 +30,8 @@ async fn shows(page: &mut Page, seconds: f64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_page_goes_on_without_a_break() {
     let _alone = alone().await;
-    let stage = Stage::open().await;
-    let mut old = stage.node().await;
-    stage.lead_to(&old);
-    let _publisher = Publisher::start(&stage.public.url("/whip"), &clip(), &RATES);
-    stage.status_where(30, "a publisher is live", |status| status.publishing).await;
+    let (stage, mut old) = Stage::with_node().await;
+    let _publisher = stage.publish().await;
     let mut page = Browser::start().open(&stage.public.url("/")).await;
     shows(&mut page, 1.0).await;
     page.evaluate::<Option<()>>(WATCH_PICTURES).await;

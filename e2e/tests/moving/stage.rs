@@ -10,7 +10,7 @@ use std::{
 };
 
 use bus::server::{NatsServer, ServerConfig};
-use e2e::{Process, program, within};
+use e2e::{Process, Publisher, clip, program, within};
 use proto::status::StreamStatus;
 use serde::Deserialize;
 use tempfile::TempDir;
@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::front::Front;
+use crate::{RATES, front::Front};
 
 pub(crate) struct Stage {
     pub(crate) public: Front,
@@ -48,7 +48,7 @@ struct Ports {
 }
 
 impl Stage {
-    pub(crate) async fn open() -> Self {
+    async fn open() -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
         let folder = tempfile::tempdir().unwrap();
         let listen = "127.0.0.1:0".parse().unwrap();
@@ -57,6 +57,21 @@ impl Stage {
         std::fs::write(&token_file, "secret").unwrap();
         let (public, internal) = (Front::start().await, Front::start().await);
         Self { public, internal, nats: nats.unwrap(), folder, token_file, nodes: AtomicU32::new(0) }
+    }
+
+    /// With a media-node that everybody is led to.
+    pub(crate) async fn with_node() -> (Self, Node) {
+        let stage = Self::open().await;
+        let node = stage.node().await;
+        stage.lead_to(&node);
+        (stage, node)
+    }
+
+    /// Publishes, and waits until the media-node says so.
+    pub(crate) async fn publish(&self) -> Publisher {
+        let publisher = Publisher::start(&self.public.url("/whip"), &clip(), &RATES);
+        self.status_where(30, "a publisher is live", |status| status.publishing).await;
+        publisher
     }
 
     /// Another media-node, ready; nobody is led to it yet.

@@ -20,7 +20,7 @@ use webrtc::{
 
 use crate::{
     MAX_MESSAGE_BYTES, PublisherEvent, connection::Connection, estimate::Estimate,
-    keyframe_requests::is_keyframe_request, silence::TICK,
+    keyframe_requests::is_keyframe_request, or_never::or_never, silence::TICK,
 };
 
 pub(super) struct Session {
@@ -69,7 +69,7 @@ impl Session {
                     }
                 }
                 Some(event) = self.video.poll() => self.handle_feedback(&event),
-                event = next_event(self.channel.as_deref()) => match event {
+                event = or_never(self.channel.as_ref().map(|channel| channel.poll())) => match event {
                     Some(event) => self.handle_channel(event),
                     None => self.close_channel(),
                 },
@@ -120,13 +120,5 @@ impl Session {
     /// Events that nobody takes are dropped: all of them but the last come again.
     fn tell(&self, event: PublisherEvent) {
         let _ = self.events.try_send(event);
-    }
-}
-
-/// `None` when the channel is gone; never returns without one.
-async fn next_event(channel: Option<&dyn DataChannel>) -> Option<DataChannelEvent> {
-    match channel {
-        Some(channel) => channel.poll().await,
-        None => std::future::pending().await,
     }
 }

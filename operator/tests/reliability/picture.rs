@@ -39,7 +39,7 @@ impl Objects {
 
     /// Without names that the cluster made up, versions and times.
     pub(crate) fn picture(&self, namespace: &str) -> Picture {
-        let mut made_up = vec![(namespace.to_owned(), "NS".to_owned())];
+        let mut made_up = MadeUp::from([(namespace.to_owned(), "NS".to_owned())]);
         for ((kind, name), object) in &self.0 {
             made_up.push((text(&object["metadata"]["uid"]).to_owned(), format!("UID of {kind:?} {name}")));
             for address in object["spec"]["clusterIPs"].as_array().into_iter().flatten() {
@@ -49,10 +49,10 @@ impl Objects {
         for port in self.of(Kind::Service).flat_map(|service| service["spec"]["ports"].as_array().into_iter().flatten())
         {
             if let Some(port) = port["nodePort"].as_u64() {
-                made_up.push((format!("\"nodePort\":{port}"), "\"nodePort\":0".to_owned()));
                 made_up.push((port.to_string(), "PORT".to_owned()));
             }
         }
+        made_up.retain(|(name, _)| !name.is_empty());
         let objects = self.0.iter().map(|((kind, name), object)| {
             let mut object = object.clone();
             strip(&mut object);
@@ -64,9 +64,8 @@ impl Objects {
                 let values = object["data"].as_object_mut().into_iter().flat_map(|data| data.values_mut());
                 values.for_each(|value| *value = json!(text(value).len()));
             }
-            let plain = made_up.iter().filter(|(from, _)| !from.is_empty());
-            let plain = plain.fold(object.to_string(), |text, (from, to)| text.replace(from, to));
-            (format!("{kind:?} {name}"), serde_json::from_str(&plain).unwrap())
+            rename(&mut object, &made_up);
+            (format!("{kind:?} {name}"), object)
         });
         Picture(objects.collect())
     }
@@ -129,6 +128,26 @@ fn strip(value: &mut Value) {
             }
         }
         Value::Array(values) => values.iter_mut().for_each(strip),
+        _ => {}
+    }
+}
+
+/// What stands for each thing that the cluster made up.
+type MadeUp = Vec<(String, String)>;
+
+/// In texts and names of fields, wherever it stands in them, and node ports.
+fn rename(value: &mut Value, made_up: &MadeUp) {
+    let renamed = |text: String| made_up.iter().fold(text, |text, (from, to)| text.replace(from, to));
+    match value {
+        Value::String(text) => *text = renamed(std::mem::take(text)),
+        Value::Object(fields) => {
+            if let Some(port) = fields.get_mut("nodePort") {
+                *port = json!(0);
+            }
+            *fields = std::mem::take(fields).into_iter().map(|(name, field)| (renamed(name), field)).collect();
+            fields.values_mut().for_each(|value| rename(value, made_up));
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| rename(value, made_up)),
         _ => {}
     }
 }

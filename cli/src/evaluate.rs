@@ -25,6 +25,7 @@ mod uplink;
 
 use std::{
     env,
+    io::{Write, stdout},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -48,7 +49,7 @@ const MOST_LATE_PERCENT: f64 = 2.0;
 /// When the options cannot work, the system cannot be started, or a recording cannot be measured.
 pub(crate) async fn run(args: EvaluateArgs, shutdown: Shutdown) -> anyhow::Result<ExitCode> {
     if let [a, b] = &args.compare[..] {
-        println!("{}", compare::compare(a, b)?);
+        let _ = writeln!(stdout(), "{}", compare::compare(a, b)?);
         return Ok(ExitCode::SUCCESS);
     }
     media::init();
@@ -143,7 +144,7 @@ impl Outcome {
         if self.clips.is_empty() {
             return Ok(());
         }
-        println!("{}", table::table(&self.clips));
+        let _ = writeln!(stdout(), "{}", table::table(&self.clips));
         let points = self.uplinks_kbps.iter().zip(&self.clips);
         let points: Vec<SweepPoint> = points
             .filter_map(|(uplink, report)| Some(SweepPoint { uplink_kbps: (*uplink)?, report: report.clone() }))

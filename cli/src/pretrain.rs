@@ -8,7 +8,7 @@ mod spool;
 mod training;
 
 use std::{
-    io::{IsTerminal, Write},
+    io::{IsTerminal, Write, stdout},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -92,7 +92,7 @@ pub(crate) async fn run(args: PretrainArgs, shutdown: Shutdown) -> anyhow::Resul
     let path = args.out.with_extension("json");
     std::fs::write(&path, serde_json::to_string_pretty(&card)? + "\n")
         .with_context(|| format!("writing {}", path.display()))?;
-    println!("{} and {}", args.out.display(), path.display());
+    let _ = writeln!(stdout(), "{} and {}", args.out.display(), path.display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -122,7 +122,7 @@ fn code_clips(
     }
     let (pairs, kept_back) = spool.finish()?;
     show("");
-    println!("{pairs} pairs to learn from, {kept_back} to measure on");
+    let _ = writeln!(stdout(), "{pairs} pairs to learn from, {kept_back} to measure on");
     Ok(Some((clips, held_out)))
 }
 
@@ -147,9 +147,10 @@ fn show(line: &str) {
 }
 
 fn print_figures(training: &Training) {
-    println!("{:<40} {:>6} {:>9} {:>9} {:>8}", "held out", "pairs", "bicubic", "weights", "gain dB");
+    let _ = writeln!(stdout(), "{:<40} {:>6} {:>9} {:>9} {:>8}", "held out", "pairs", "bicubic", "weights", "gain dB");
     let line = |Figure { coding, pairs, bicubic_psnr_db, psnr_db }: &Figure| {
-        println!("{coding:<40} {pairs:>6} {bicubic_psnr_db:>9.2} {psnr_db:>9.2} {:>+8.2}", psnr_db - bicubic_psnr_db);
+        let gain = psnr_db - bicubic_psnr_db;
+        let _ = writeln!(stdout(), "{coding:<40} {pairs:>6} {bicubic_psnr_db:>9.2} {psnr_db:>9.2} {gain:>+8.2}");
     };
     training.held_out_by_coding.iter().for_each(line);
     training.held_out_by_clip().iter().for_each(line);

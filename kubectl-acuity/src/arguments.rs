@@ -1,6 +1,9 @@
 //! What people write.
 
-use std::path::PathBuf;
+use std::{
+    io::{Write, stdout},
+    path::PathBuf,
+};
 
 use clap::{
     Args, Parser, Subcommand,
@@ -84,14 +87,8 @@ impl Arguments {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let (output, place) = (self.output, self.place);
         match self.command {
-            Command::Completion => {
-                print!("{}", completion::SCRIPT);
-                Ok(())
-            }
-            Command::Complete { words } => {
-                print!("{}", completion::complete(&words).await);
-                Ok(())
-            }
+            Command::Completion => Ok(write!(stdout(), "{}", completion::SCRIPT)?),
+            Command::Complete { words } => Ok(write!(stdout(), "{}", completion::complete(&words).await)?),
             Command::Status { name } => status::run(&Cluster::connect(&place).await?, name.as_deref(), output).await,
             Command::Watch { name } => watch::run(&Cluster::connect(&place).await?, &name, output).await,
             Command::Logs(args) => logs::run(&Cluster::connect(&place).await?, args).await,

@@ -1,6 +1,10 @@
 //! `logs`: of all pods of a stream, each line with the pod it is from.
 
-use std::{collections::HashSet, pin::pin};
+use std::{
+    collections::HashSet,
+    io::{Write, stdout},
+    pin::pin,
+};
 
 use clap::Args;
 use crds::Role;
@@ -101,7 +105,7 @@ async fn print_lines(prefix: String, log: impl AsyncBufRead) -> anyhow::Result<(
     let mut lines = log.lines();
     // A log that breaks off is as much of it as there is.
     while let Ok(Some(line)) = lines.try_next().await {
-        println!("{prefix} | {line}");
+        writeln!(stdout(), "{prefix} | {line}")?;
     }
     Ok(())
 }

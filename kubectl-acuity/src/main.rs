@@ -26,13 +26,17 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::arguments::Arguments;
+use crate::{arguments::Arguments, output::nobody_listens};
+
+/// Of a program that a closed pipe ended, as kubectl is ended by it.
+const CLOSED_PIPE: u8 = 128 + 13;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     rustls::crypto::ring::default_provider().install_default().ok();
     match Arguments::parse().run().await {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if nobody_listens(&error) => ExitCode::from(CLOSED_PIPE),
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

@@ -1,5 +1,7 @@
 //! How answers are said: tables for people, JSON and YAML for programs.
 
+use std::io::{ErrorKind, Write, stdout};
+
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -16,12 +18,17 @@ impl Output {
     /// `answer` for programs, or for people what `table` says of it; it is told whether there is room.
     pub(crate) fn print<T: Serialize>(self, answer: &T, table: impl FnOnce(bool) -> String) -> anyhow::Result<()> {
         match self {
-            Self::Table | Self::Wide => print!("{}", table(self == Self::Wide)),
-            Self::Json => println!("{}", serde_json::to_string_pretty(answer)?),
-            Self::Yaml => print!("{}", serde_saphyr::to_string(answer)?),
+            Self::Table | Self::Wide => write!(stdout(), "{}", table(self == Self::Wide))?,
+            Self::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(answer)?)?,
+            Self::Yaml => write!(stdout(), "{}", serde_saphyr::to_string(answer)?)?,
         }
         Ok(())
     }
+}
+
+/// Whether this is the error of writing to who has heard enough, as `head` has.
+pub(crate) fn nobody_listens(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
 /// Columns as wide as what stands in them, as kubectl writes them.

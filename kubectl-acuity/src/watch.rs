@@ -3,6 +3,7 @@
 //! Changes of conditions come from the API server, gain and checkpoints from the media-node while it can be reached.
 
 use std::{
+    io::{Write, stdout},
     pin::pin,
     time::{Duration, Instant},
 };
@@ -109,9 +110,9 @@ fn say_all(changes: Vec<Change>, output: Output) -> anyhow::Result<()> {
     let now = Timestamp::now();
     for change in changes {
         match output {
-            Output::Table | Output::Wide => println!("{}", line(&change, now)),
-            Output::Json => println!("{}", serde_json::to_string(&stamped(&change, now))?),
-            Output::Yaml => print!("---\n{}", serde_saphyr::to_string(&stamped(&change, now))?),
+            Output::Table | Output::Wide => writeln!(stdout(), "{}", line(&change, now))?,
+            Output::Json => writeln!(stdout(), "{}", serde_json::to_string(&stamped(&change, now))?)?,
+            Output::Yaml => write!(stdout(), "---\n{}", serde_saphyr::to_string(&stamped(&change, now))?)?,
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use control_plane::{ControlPlane, FakeKubelet, User, wait_for};
 use crds::{LiveStream, LiveStreamSpec, LiveStreamStatus, Role, children, conditions};
@@ -54,13 +54,15 @@ impl Bed {
         self.api().create(&PostParams::default(), &pod.unwrap()).await.unwrap()
     }
 
+    fn command(&self, user: &User, arguments: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-acuity"));
+        command.env("KUBECONFIG", self.cluster.kubeconfig(user)).args(["-n", &self.namespace]);
+        command.args(arguments.split(' ').filter(|word| !word.is_empty()));
+        command
+    }
+
     fn run(&self, user: &User, arguments: &str) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_kubectl-acuity"))
-            .env("KUBECONFIG", self.cluster.kubeconfig(user))
-            .args(["-n", &self.namespace])
-            .args(arguments.split(' ').filter(|word| !word.is_empty()))
-            .output()
-            .unwrap()
+        self.command(user, arguments).output().unwrap()
     }
 
     fn answer(&self, arguments: &str) -> String {
@@ -103,6 +105,20 @@ async fn status_tells_of_all_streams_and_of_one_with_its_pods() {
     assert_eq!(bed.json("status")["items"][1]["name"], "talk");
     let yaml = bed.answer("status talk -o yaml");
     assert!(yaml.contains("name: talk") && yaml.contains("reason: Accepting"), "{yaml}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_heard_enough_ends_it_quietly() {
+    let bed = Bed::new("closed-pipe").await;
+    bed.stream("game-night").await;
+    for arguments in ["status", "status -o json", "status game-night -o yaml", "watch game-night", "completion"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = bed.command(&User::admin(), arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("panicked") && !said.contains("error"), "{arguments}: {said}");
+        assert_eq!(output.status.code(), Some(141), "{arguments}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

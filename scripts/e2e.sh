@@ -5,7 +5,8 @@
 #   e2e.sh [SCENARIO...]
 #
 # KUBECONFIG   a cluster to use: that of `make cluster`, or any other
-# E2E_VALUES   for any other: file of chart values, which say where its images are
+# E2E_VALUES   for any other: file of chart values that say where the images to try are. The release acuity in namespace
+#              acuity is installed there, or upgraded, and stays
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

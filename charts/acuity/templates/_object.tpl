@@ -29,14 +29,17 @@ app.kubernetes.io/part-of: acuity
 helm.sh/chart: {{ printf "%s-%s" (index . 0).Chart.Name (index . 0).Chart.Version | replace "+" "_" }}
 {{- end }}
 
-{{/* Fields that say where a pod goes, of .Values.operator or .Values.nats. */}}
+{{/* Fields that say where a pod goes, and whose place it may take. Arguments: root, "operator" or "nats". */}}
 {{- define "acuity.placement" -}}
+{{- $root := index . 0 }}
+{{- $values := index $root.Values (index . 1) }}
 {{- range $field := list "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" }}
-{{- with index $ $field }}
+{{- with index $values $field }}
 {{ $field }}: {{ toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
-{{- with .priorityClassName }}
+{{- $class := $root.Values.streams.priorityClasses.create | ternary (include "acuity.priorityClass" (list $root "control")) "" }}
+{{- with $values.priorityClassName | default $class }}
 priorityClassName: {{ . }}
 {{- end }}
 {{- end }}

@@ -30,8 +30,8 @@ const NAMESPACE: &str = "acuity-e2e";
 pub(crate) struct Bed {
     pub(crate) client: Client,
     pub(crate) figures: Figures,
-    /// Whether this is the cluster of `make cluster`: then nodes can be looked into.
-    own: bool,
+    /// Whether this is the cluster of `make cluster`: then nodes can be looked into, and told what they have.
+    pub(crate) own: bool,
 }
 
 impl Bed {
@@ -50,7 +50,7 @@ impl Bed {
         Ok(bed)
     }
 
-    /// Removes the release and the namespace; the definition too, or streams of others would go on without an operator.
+    /// Removes the namespace. The release stays: who has streams on this cluster needs its operator.
     pub(crate) async fn clear_away(&self) -> anyhow::Result<()> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         namespaces.delete(NAMESPACE, &DeleteParams::default()).await?;

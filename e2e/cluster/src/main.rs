@@ -41,9 +41,16 @@ async fn main() -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     rustls::crypto::ring::default_provider().install_default().ok();
-    let chosen = scenarios::chosen(&arguments.scenarios)?;
+    let mut chosen = scenarios::chosen(&arguments.scenarios)?;
     std::env::set_current_dir(command::repository())?;
     let bed = Bed::prepare().await?;
+    if !bed.own && arguments.scenarios.is_empty() {
+        println!(
+            "e2e: left out, for it needs the cluster of `make cluster`: {}",
+            scenarios::ONLY_ON_OUR_OWN.join(", ")
+        );
+        chosen.retain(|scenario| !scenarios::ONLY_ON_OUR_OWN.contains(&scenario.name));
+    }
     let mut failed = Vec::new();
     for scenario in &chosen {
         if !passes(&bed, scenario).await {

@@ -38,6 +38,13 @@ scenarios! {
     release::an_uninstalled_release_leaves_the_definition_and_says_so,
 }
 
+/// What needs images of another tag, GPUs that nobody has, or nodes to drain: the cluster of `make cluster`.
+pub(crate) const ONLY_ON_OUR_OWN: [&str; 3] = [
+    "a_drained_node_takes_nothing_from_who_watches",
+    "live_streams_follow_an_upgrade_and_its_rollback",
+    "two_streams_share_a_gpu",
+];
+
 /// All, or those that are named.
 pub(crate) fn chosen(names: &[String]) -> anyhow::Result<Vec<&'static Scenario>> {
     if names.is_empty() {

@@ -1,5 +1,7 @@
 //! The chart's release.
 
+use anyhow::Context;
+
 use super::Bed;
 use crate::command::run;
 
@@ -13,11 +15,12 @@ impl Bed {
         if self.own {
             return run("cluster/cluster", &[&["install"], arguments].concat()).await;
         }
-        // On the cluster of somebody else images come from wherever they say.
-        let values = std::env::var("E2E_VALUES").ok();
+        let values = std::env::var("E2E_VALUES").context(
+            "E2E_VALUES is not set: on a cluster that `make cluster` did not make, it names a file of chart values that say \
+             where the images to try are, such as {images: {registry: registry.example.com/acuity, tag: mine}}",
+        )?;
         let mut all = vec!["upgrade", RELEASE, "charts/acuity", "--install", "--create-namespace"];
-        all.extend(values.iter().flat_map(|file| ["--values", file.as_str()]));
-        all.extend(["--wait", "--timeout", "2m"]);
+        all.extend(["--values", values.as_str(), "--wait", "--timeout", "2m"]);
         self.helm(&[&all, arguments].concat()).await
     }
 

@@ -24,11 +24,12 @@ for program in "$@"; do
   strip --strip-debug -o "/image/program/usr/bin/$program" "$folder/$program"
   chmod 755 "/image/program/usr/bin/$program"
   # libtorch has a libgomp of its own, which only its users get.
-  path=
-  if objdump -p "$folder/$program" | grep -q 'NEEDED *libtorch'; then path=$libtorch/torch/lib; fi
+  path= headers=$(objdump -p "$folder/$program")
+  if [[ $headers == *'NEEDED '*libtorch* ]]; then path=$libtorch/torch/lib; fi
   # "libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)"
-  for library in $(LD_LIBRARY_PATH=$path ldd "$folder/$program" |
-    awk '/not found/ { print > "/dev/stderr"; exit 1 } $2 == "=>" { print $3 }'); do
+  libraries=$(LD_LIBRARY_PATH=$path ldd "$folder/$program" |
+    awk '/not found/ { print > "/dev/stderr"; missing = 1 } $2 == "=>" { print $3 } END { exit missing }')
+  for library in $libraries; do
     case $(realpath "$library") in
       "$libtorch"/*) layer=libtorch ;;
       *) layer=libraries ;;

@@ -14,6 +14,7 @@ libtorch=$(./fetch-libtorch.sh)
 ./setup/programs.sh nats-server
 if [[ $for_tests ]]; then
   ./setup/programs.sh cargo-deny
+  ./setup/promtool.sh
   ./setup/go-programs.sh kubernetes >/dev/null
   ./setup/go-programs.sh helm >/dev/null
 fi

@@ -20,17 +20,18 @@ pub(crate) fn helm(arguments: &[&str]) -> Result<String, String> {
 
 /// Helm with nothing of this user's.
 pub(crate) fn command() -> Command {
-    let program = std::env::var_os("ACUITY_HELM").map_or_else(cached, PathBuf::from);
+    let program = std::env::var_os("ACUITY_HELM").map_or_else(|| cached("helm"), PathBuf::from);
     assert!(program.is_file(), "no Helm: run `make setup-tests`, which builds it once; expected {}", program.display());
     let mut command = Command::new(program);
     command.env("HELM_PLUGINS", "/nonexistent").env_remove("KUBECONFIG");
     command
 }
 
-fn cached() -> PathBuf {
+/// Where `make setup-tests` puts a program.
+pub(crate) fn cached(program: &str) -> PathBuf {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let caches = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")));
-    caches.unwrap_or_default().join("acuity/bin/helm")
+    caches.unwrap_or_default().join("acuity/bin").join(program)
 }
 
 /// The chart rendered with `values`, as release `acuity` in namespace `acuity-system`.

@@ -4,10 +4,13 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use charts::chart;
 use serde_json::Value;
+
+use crate::helm::cached;
 
 const PROGRAMS: [&str; 4] = ["operator", "media-node", "trainer", "enhancer"];
 
@@ -72,6 +75,18 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
     let sections: BTreeSet<String> =
         runbooks.lines().filter_map(|line| line.strip_prefix("## ")).map(str::to_owned).collect();
     assert_eq!(named, sections);
+}
+
+#[test]
+fn alerts_are_ones_that_prometheus_reads_and_come_when_they_should() {
+    let program = std::env::var_os("ACUITY_PROMTOOL").map_or_else(|| cached("promtool"), PathBuf::from);
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/chart/alerts.yaml");
+    for (command, file) in [("check", chart().join("files/alerts.yaml")), ("test", tests)] {
+        let output = Command::new(&program).args([command, "rules"]).arg(file).output();
+        let output = output.unwrap_or_else(|error| panic!("{}: {error}: `make setup-tests`", program.display()));
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+    }
 }
 
 #[test]

@@ -19,3 +19,6 @@ pub use stream_name::{StreamName, StreamNameError};
 
 /// Bound of one gRPC message in either direction, in bytes: 16 MiB of weights and what goes around them.
 pub const MAX_GRPC_MESSAGE_BYTES: usize = 20 << 20;
+
+/// What SCTP, DTLS and the data channel add to the luma of a patch, about.
+pub const PATCH_OVERHEAD_BYTES: usize = 70;

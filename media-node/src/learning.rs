@@ -11,6 +11,7 @@
 //! Nothing here makes the relay wait: it drops what does not fit.
 
 mod admission;
+mod budget;
 mod control;
 mod desk;
 mod gain;
@@ -267,6 +268,7 @@ impl Loop {
                 self.desk.update(|registry, _| registry.count_received());
                 let now = self.desk.now();
                 let taken = self.admission.admit(now, &patch).and_then(|()| {
+                    self.control.handle_patch(now, patch.luma.len());
                     let patch = ReceivedPatch {
                         session,
                         stream_time,
@@ -332,7 +334,11 @@ impl Loop {
             self.tell_relay(ToRelay::KeyframeWanted);
         }
         if self.publisher.is_some() {
-            let status = self.desk.update(|registry, now| registry.status(now));
+            let (status, advantage_db) =
+                self.desk.update(|registry, now| (registry.status(now), registry.advantage_db()));
+            if let Some(advantage_db) = advantage_db {
+                self.control.handle_advantage(now, advantage_db);
+            }
             if let Some(control) = self.control.next_control(now, &status) {
                 self.tell_relay(ToRelay::PatchControl(control));
             }

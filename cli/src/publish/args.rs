@@ -59,7 +59,7 @@ pub(crate) struct PublisherOptions {
     /// Rate of the video in kbit/s; less where the path carries less
     #[arg(long, value_name = "KBPS", default_value_t = 800, value_parser = clap::value_parser!(u32).range(20..=100_000))]
     pub(crate) video_kbps: u32,
-    /// The most that patches may use, in kbit/s
+    /// The most that patches may use, in kbit/s; what they have no use for is the video's
     #[arg(long, value_name = "KBPS", default_value_t = 80, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     pub(crate) patch_kbps: u32,
     /// Side of a patch in pixels of the source; a multiple of twice the scale

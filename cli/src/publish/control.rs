@@ -10,6 +10,26 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const RANDOM_ONLY_PER_SECOND: f64 = 2.0;
 const MAX_SIZE: usize = 512;
 
+impl Heard {
+    /// Patches of another scale than the stream's are of no use.
+    pub(crate) fn control(mut control: PatchControl, scale: usize) -> Self {
+        if other_scale(&control, scale).is_some() {
+            control.want = Want::None.into();
+        }
+        Self::Control(control)
+    }
+
+    /// Of `asked` kbit/s for patches, what is of use. While nobody has said otherwise: all of it.
+    pub(crate) fn useful_kbps(&self, asked: u32) -> u32 {
+        match self {
+            Self::Control(control) if control.want() == Want::None => 0,
+            // In a message of proto3, 0 is "not said".
+            Self::Control(control) if control.max_kbps > 0 => asked.min(control.max_kbps),
+            _ => asked,
+        }
+    }
+}
+
 /// The publisher's own options.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PatchOptions {
@@ -47,7 +67,7 @@ impl PatchOptions {
         let own = PatchPlan {
             size: self.size,
             per_second: self.per_second,
-            kbps: self.max_kbps.min(carried_kbps),
+            kbps: heard.useful_kbps(self.max_kbps).min(carried_kbps),
             random_share: self.random_share,
         };
         match heard {
@@ -59,20 +79,16 @@ impl PatchOptions {
     }
 
     fn within(&self, own: PatchPlan, control: &PatchControl) -> Option<PatchPlan> {
-        if other_scale(control, self.scale).is_some() {
-            return None;
-        }
         let wanted_size = control.patch_size_pixels as usize;
         let size_works = wanted_size > 0 && wanted_size <= MAX_SIZE && wanted_size.is_multiple_of(2 * self.scale);
         let plan = PatchPlan {
             size: if size_works { wanted_size } else { own.size },
-            // In a message of proto3, 0 is "not said".
             per_second: if control.max_per_second > 0 {
                 own.per_second.min(f64::from(control.max_per_second))
             } else {
                 own.per_second
             },
-            kbps: if control.max_kbps > 0 { own.kbps.min(control.max_kbps) } else { own.kbps },
+            kbps: own.kbps,
             random_share: own.random_share,
         };
         match control.want() {
@@ -105,7 +121,7 @@ mod tests {
     }
 
     fn controlled(control: PatchControl) -> Option<PatchPlan> {
-        options().plan(NOW, &Heard::Control(control), 1000)
+        options().plan(NOW, &Heard::control(control, 2), 1000)
     }
 
     #[test]

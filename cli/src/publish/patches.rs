@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use proto::v1::{PatchChannelMessage, PixelCoding, PublisherPatch, Selection, patch_channel_message::Kind};
+use proto::{
+    PATCH_OVERHEAD_BYTES,
+    v1::{PatchChannelMessage, PixelCoding, PublisherPatch, Selection, patch_channel_message::Kind},
+};
 
 use super::{
     bucket::Bucket,
@@ -22,8 +25,6 @@ pub(crate) struct PatchCoding {
     pub(crate) random_quality: u32,
 }
 
-/// SCTP, DTLS and the channel's own headers around a message.
-const MESSAGE_OVERHEAD_BYTES: usize = 70;
 /// Saved up at most: a burst of patches must not delay the video behind it.
 const BURST: Duration = Duration::from_millis(300);
 /// Candidates drawn a second, and for each patch that may be sent.
@@ -112,7 +113,7 @@ impl PatchMaker {
                 return count(&counters.patches_refused);
             }
         };
-        let cost = (luma.len() + MESSAGE_OVERHEAD_BYTES) as f64 * 8.0;
+        let cost = (luma.len() + PATCH_OVERHEAD_BYTES) as f64 * 8.0;
         let patch = PublisherPatch {
             sequence: self.sequence,
             rtp_timestamp: candidate.rtp_timestamp,

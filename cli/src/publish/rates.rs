@@ -1,5 +1,5 @@
 //! How the uplink is shared out: sound and a few patches, then video up to what was asked for, then more patches from
-//! what is left.
+//! what is left. What patches were to have and are not wanted for is the video's.
 
 use std::time::Duration;
 
@@ -34,20 +34,25 @@ const VIDEO_OVERHEAD_PERCENT: u32 = 5;
 const STEP_PERCENT: u32 = 5;
 
 impl Wanted {
-    /// `estimate_kbps` of all kinds together; `None`: the path carries whatever is wanted.
-    pub(crate) fn share(&self, estimate_kbps: Option<u32>) -> Shares {
-        let Some(estimate) = estimate_kbps else {
-            return Shares { video_kbps: self.video_kbps, patch_kbps: self.patch_kbps };
-        };
+    /// `useful_patch_kbps`: what is wanted of patches now. `estimate_kbps` of all kinds together; `None`: the path carries
+    /// whatever is wanted.
+    pub(crate) fn share(&self, useful_patch_kbps: u32, estimate_kbps: Option<u32>) -> Shares {
+        let patch_kbps = self.patch_kbps.min(useful_patch_kbps);
+        let video_kbps = self.video_kbps + video_in(self.patch_kbps - patch_kbps);
+        let Some(estimate) = estimate_kbps else { return Shares { video_kbps, patch_kbps } };
         let audio = if self.audio_kbps > 0 { self.audio_kbps + AUDIO_OVERHEAD_KBPS } else { 0 };
-        let few_patches = self.patch_kbps.min(MIN_PATCH_KBPS);
+        let few_patches = patch_kbps.min(MIN_PATCH_KBPS);
         let left = estimate.saturating_sub(audio + few_patches);
-        let carried = u64::from(left) * 100 / u64::from(100 + VIDEO_OVERHEAD_PERCENT);
-        let video_kbps = self.video_kbps.min(u32::try_from(carried).unwrap_or(u32::MAX)).max(MIN_VIDEO_KBPS);
+        let video_kbps = video_kbps.min(video_in(left)).max(MIN_VIDEO_KBPS);
         let used = (u64::from(video_kbps) * u64::from(100 + VIDEO_OVERHEAD_PERCENT)).div_ceil(100);
         let left = few_patches + u32::try_from(u64::from(left).saturating_sub(used)).unwrap_or(u32::MAX);
-        Shares { video_kbps, patch_kbps: self.patch_kbps.min(left) }
+        Shares { video_kbps, patch_kbps: patch_kbps.min(left) }
     }
+}
+
+/// What of `kbps` is video once its headers are paid.
+fn video_in(kbps: u32) -> u32 {
+    u32::try_from(u64::from(kbps) * 100 / u64::from(100 + VIDEO_OVERHEAD_PERCENT)).unwrap_or(u32::MAX)
 }
 
 /// Whether the encoder is to be set from one rate to another.
@@ -106,14 +111,29 @@ mod tests {
             (Some(64), 20, 8),
             (Some(0), 20, 8),
         ] {
-            assert_eq!(wanted.share(estimate), Shares { video_kbps, patch_kbps }, "{estimate:?}");
+            assert_eq!(wanted.share(80, estimate), Shares { video_kbps, patch_kbps }, "{estimate:?}");
         }
     }
 
     #[test]
     fn without_patches_and_sound_all_is_the_videos() {
         let wanted = Wanted { video_kbps: 800, audio_kbps: 0, patch_kbps: 0 };
-        assert_eq!(wanted.share(Some(420)), Shares { video_kbps: 400, patch_kbps: 0 });
+        assert_eq!(wanted.share(0, Some(420)), Shares { video_kbps: 400, patch_kbps: 0 });
+    }
+
+    #[test]
+    fn what_patches_are_not_wanted_for_is_the_videos() {
+        let wanted = Wanted { video_kbps: 800, audio_kbps: 0, patch_kbps: 80 };
+        for (useful, estimate, video_kbps, patch_kbps) in [
+            (500, None, 800, 80),
+            (17, None, 860, 17),
+            (0, None, 876, 0),
+            (17, Some(2000), 860, 17),
+            (17, Some(700), 659, 8),
+            (0, Some(700), 666, 0),
+        ] {
+            assert_eq!(wanted.share(useful, estimate), Shares { video_kbps, patch_kbps }, "{useful}, {estimate:?}");
+        }
     }
 
     #[test]

@@ -103,10 +103,11 @@ impl Session {
     }
 
     fn obey(&self, control: PatchControl) {
+        let scale = self.hello.borrow().scale as usize;
         let first = !matches!(*self.shared.heard.borrow(), Heard::Control(_));
-        if first && let Some(wanted) = other_scale(&control, self.hello.borrow().scale as usize) {
+        if first && let Some(wanted) = other_scale(&control, scale) {
             tracing::warn!("no patches are sent: the stream is enhanced by {wanted}; publish with --scale {wanted}");
         }
-        self.shared.heard.send_replace(Heard::Control(control));
+        self.shared.heard.send_replace(Heard::control(control, scale));
     }
 }

@@ -64,7 +64,8 @@ impl Shared {
     }
 
     pub(crate) fn shares(&self) -> Shares {
-        self.wanted.share(*self.estimate_kbps.borrow())
+        let useful_patch_kbps = self.heard.borrow().useful_kbps(self.wanted.patch_kbps);
+        self.wanted.share(useful_patch_kbps, *self.estimate_kbps.borrow())
     }
 }
 

@@ -120,6 +120,13 @@ impl LiveGuard {
         self.change(now, to, gain_of_shown)
     }
 
+    /// By how much the stream's own weights are better on the newest pairs than what there is without them; `None` where
+    /// too few tell.
+    pub(crate) fn advantage_db(&self) -> Option<f64> {
+        let without = if self.has_general { Shown::General } else { Shown::Bicubic };
+        Some(self.gain_db(Shown::Own, LEAST_PAIRS_TO_RETURN)? - self.gain_db(without, LEAST_PAIRS_TO_RETURN)?)
+    }
+
     fn change(&mut self, now: Duration, to: Shown, gain_db: Option<f64>) -> Option<GuardChange> {
         let from = std::mem::replace(&mut self.shown, to);
         if from == to {

@@ -287,6 +287,11 @@ impl Registry {
         self.counts.patches_waiting = patches;
     }
 
+    /// By how much the stream's own weights are better than what there is without them, on fresh pairs.
+    pub(crate) fn advantage_db(&self) -> Option<f64> {
+        self.guard.advantage_db()
+    }
+
     pub(crate) fn status(&mut self, now: Duration) -> LearningStatus {
         let gain = self.gain.gain(now);
         LearningStatus {

@@ -15,6 +15,10 @@ say() { printf 'e2e: %s\n' "$*" >&2; }
 if [[ -z ${KUBECONFIG:-} ]]; then
   ((EUID == 0)) || { say 'this needs root, for containers: sudo make e2e, or set KUBECONFIG'; exit 1; }
   scripts/setup/packages.sh --cluster
+elif [[ $KUBECONFIG != "$(cluster/cluster kubeconfig)" && ! -f ${E2E_VALUES:-} ]]; then
+  say 'KUBECONFIG is not the cluster of `make cluster`: E2E_VALUES must be a file of chart values that say where the images are,'
+  say 'such as {images: {registry: registry.example.com/acuity, tag: mine}}'
+  exit 1
 fi
 PATH=$(scripts/setup/go-programs.sh kubernetes):$(scripts/setup/go-programs.sh helm):$PATH
 # As tests build them, so that nothing is compiled twice.

@@ -6,7 +6,7 @@
 #   build.sh --id IMAGE          prints the first digits of its hash
 #   build.sh --save IMAGE FILE   as an archive that containerd imports, named localhost/acuity/IMAGE:ID
 #
-# They are kept in <cache>/images, as localhost/acuity/IMAGE:built.
+# They are kept in <cache>/images, as localhost/acuity/IMAGE:built. One whose programs and Dockerfile are as they were stays.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -39,6 +39,13 @@ make_base() {
   rm "$context"/*
 }
 
+# What an image is made of: a label of it, and what it would be now of these files.
+inputs_label=video.acuity.inputs
+inputs() { cat images/assemble.sh "images/$1.Dockerfile" "${@:2}" | sha256sum | cut -c 1-16; }
+made_of() {
+  buildah inspect --type image --format "{{index .OCIv1.Config.Labels \"$inputs_label\"}}" "$(tag "$1")" 2>/dev/null || true
+}
+
 id() { buildah inspect --type image --format '{{.FromImageID}}' "$(tag "$1")" | cut -c 1-12; }
 
 case ${1:-} in
@@ -65,22 +72,25 @@ make_base
 
 for image in "$@"; do
   rm -rf "${context:?}"/*
+  case $image in
+    nats) programs=("$cache/bin/nats-server") ;;
+    media-node) programs=("$folder"/{media-node,patch-pairer}) ;;
+    *) programs=("$folder/$image") ;;
+  esac
+  inputs=$(inputs "$image" "${programs[@]}")
+  if [[ $(made_of "$image") == "$inputs" ]]; then continue; fi
   if [[ $image == nats ]]; then
-    cp "$cache/bin/nats-server" "$context"
-    build "$(tag nats)" -f images/nats.Dockerfile "$context"
+    cp "${programs[@]}" "$context"
+    build "$(tag nats)" --label "$inputs_label=$inputs" -f images/nats.Dockerfile "$context"
     continue
   fi
   mkdir "$context"/{images,programs}
   cp images/assemble.sh "$context/images"
-  case $image in
-    media-node) programs=(media-node patch-pairer) ;;
-    *) programs=("$image") ;;
-  esac
-  cp "${programs[@]/#/$folder/}" "$context/programs"
+  cp "${programs[@]}" "$context/programs"
   options=(-f "images/$image.Dockerfile" --build-arg BUILDER=$base --build-arg PROGRAMS=programs --volume "$libtorch:/libtorch:ro")
   # What has a name is there the next time.
   build "localhost/acuity/$image:packages" --target packages "${options[@]}" "$context"
-  build "$(tag "$image")" "${options[@]}" "$context"
+  build "$(tag "$image")" --label "$inputs_label=$inputs" "${options[@]}" "$context"
 done
 
 # Each build leaves gigabytes that no image is made of.

@@ -2,15 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark may end where it fails")]
 
+#[path = "streams/figures.rs"]
+mod figures;
 #[path = "../tests/cluster/harness.rs"]
 #[allow(dead_code, reason = "tests use the rest")]
 mod harness;
 
-use std::{
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use bus::{
     Bus,
@@ -24,8 +22,9 @@ use proto::{
     StreamName,
     v1::{MediaNodeReport, TrainerReport, report::Role, trainer_report::State},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
+use figures::Figures;
 use harness::{Bed, is_because};
 
 const STREAMS: usize = 20;
@@ -51,11 +50,15 @@ async fn main() {
         seconds.sort_by(f64::total_cmp);
         seconds
     };
-    write(&[
-        figure("first patches to trainer pod created", &column(|life| life.first), "< 2"),
-        figure("saturated to trainer pod gone", &column(|life| life.gone), "< 10"),
-        figure("scene change to trainer pod created", &column(|life| life.again), "< 2"),
-    ]);
+    let mut figures = Figures::of("scaling");
+    for (name, seconds, goal) in [
+        ("first patches to trainer pod created", column(|life| life.first), "< 2"),
+        ("saturated to trainer pod gone", column(|life| life.gone), "< 10"),
+        ("scene change to trainer pod created", column(|life| life.again), "< 2"),
+    ] {
+        let median = format!("median of {STREAMS} streams at once: {:.2} s", seconds[STREAMS / 2]);
+        figures.add(&format!("{name}, slowest"), seconds[STREAMS - 1], "s", goal, median);
+    }
 }
 
 /// In seconds.
@@ -107,19 +110,4 @@ async fn live(bed: &Bed, bus: &Bus, stream: String) -> Life {
 fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
     conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
-}
-
-fn figure(name: &str, seconds: &[f64], goal: &str) -> Value {
-    let slowest = seconds[seconds.len() - 1];
-    let compared_with = format!("median of {STREAMS} streams at once: {:.2} s", seconds[seconds.len() / 2]);
-    let machine = format!("{} cores", std::thread::available_parallelism().unwrap());
-    let name = format!("{name}, slowest");
-    println!("{name}: {slowest:.2} s (goal: {goal}; {compared_with})");
-    json!({ "name": name, "value": slowest, "unit": "s", "goal": goal, "machine": machine, "compared_with": compared_with })
-}
-
-fn write(figures: &[Value]) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("scaling.json"), serde_json::to_string_pretty(figures).unwrap()).unwrap();
 }

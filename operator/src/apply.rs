@@ -51,6 +51,19 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// Nobody answered, or somebody who speaks for the API server said that it is away.
+    #[must_use]
+    pub(crate) fn is_silence(&self) -> bool {
+        match self {
+            Self::Outdated(_) => false,
+            Self::Request { source, .. } => match &**source {
+                kube::Error::Api(status) => matches!(status.code, 502..=504),
+                kube::Error::Service(_) | kube::Error::HyperError(_) => true,
+                _ => false,
+            },
+        }
+    }
+
     /// For a counter: one of few words.
     #[must_use]
     pub(crate) fn reason(&self) -> String {

@@ -15,7 +15,7 @@ use bus::Bus;
 use crds::LiveStream;
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use jiff::{SignedDuration, Timestamp};
-use kube::runtime::watcher::Event;
+use kube::{Client, runtime::watcher::Event};
 use proto::StreamName;
 
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
     context::Context,
     memory::Memory,
     observe::Observed,
+    outage::{Outage, Turn},
     ports::HostPorts,
     probe::{Probed, Target},
     queue::Queue,
@@ -47,6 +48,7 @@ pub struct Operator {
     context: Arc<Context>,
     stores: Stores,
     queue: Queue,
+    outage: Outage,
     known: HashMap<StreamName, Known>,
     scaler: Scaler,
     ports: HostPorts,
@@ -90,6 +92,7 @@ impl Operator {
             context: Arc::new(context),
             stores: Stores::default(),
             queue: Queue::default(),
+            outage: Outage::default(),
             known: HashMap::new(),
             jobs: FuturesUnordered::new(),
             targets: VecDeque::new(),
@@ -120,7 +123,7 @@ impl Operator {
         let was_complete = self.stores.are_complete();
         let at = if matches!(watched, Watched::Stream(_)) { now } else { now + DEBOUNCE };
         if let Watched::Stream(Event::Apply((name, stream)) | Event::InitApply((name, stream))) = &watched {
-            self.meet(name, stream, was_complete, now);
+            self.meet(name, &stream.uid, was_complete, now);
         }
         for stream in self.stores.handle(watched) {
             if was_complete {
@@ -133,11 +136,10 @@ impl Operator {
     }
 
     /// A stream that may be new.
-    fn meet(&mut self, name: &StreamName, stream: &LiveStream, is_news: bool, now: Timestamp) {
+    fn meet(&mut self, name: &StreamName, uid: &str, is_news: bool, now: Timestamp) {
         if let Some(reports) = &self.reports {
             reports.keep(name);
         }
-        let uid = stream.metadata.uid.as_deref().unwrap_or_default();
         let known = self.known.entry(name.clone()).or_insert_with(|| Known::new(uid, now));
         // How long pods took that were there before is not known.
         known.complete |= !is_news;
@@ -159,12 +161,19 @@ impl Operator {
     /// When there may be something to do without anything coming in.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.queue.next_due().filter(|_| self.acts())
+        if !self.outage.is_over() {
+            return self.outage.ask_at();
+        }
+        self.queue.next_due().filter(|_| self.acts() && self.has_room())
     }
 
     /// Begins what is due, as much as may run at the same time.
     pub fn start_due(&mut self, now: Timestamp) {
-        while self.acts() && self.jobs.len() < self.context.options.concurrency {
+        if self.outage.take_question(now) {
+            let client = self.context.client.clone();
+            self.jobs.push(Box::pin(async move { Finished(Done::Asked(ask(client).await)) }));
+        }
+        while self.acts() && self.outage.is_over() && self.has_room() {
             let Some(stream) = self.queue.next(now) else { return };
             match self.next_course(&stream, now) {
                 Some(course) => self.jobs.push(Box::pin(run_job(self.context.clone(), stream, course))),
@@ -181,23 +190,48 @@ impl Operator {
         }
     }
 
-    /// Takes in what came of a reconciliation.
-    pub fn handle_finished(&mut self, Finished(stream, report): Finished, now: Timestamp) {
-        self.queue.done(&stream);
-        let metrics = self.context.metrics.clone();
-        let (failure, reason) = match report {
-            Ok(report) => {
-                let Some(failure) = self.handle_report(&stream, report, now) else { return };
-                (Chain(&failure).to_string(), failure.reason())
+    /// Takes in what came of a reconciliation, or of the question whether the API server is there.
+    pub fn handle_finished(&mut self, Finished(done): Finished, now: Timestamp) {
+        match done {
+            Done::Reconciled(stream, report) => self.handle_reconciled(&stream, report, now),
+            Done::Asked(answer) => self.handle_answer(answer, now),
+        }
+    }
+
+    fn handle_answer(&mut self, answer: kube::Result<()>, now: Timestamp) {
+        match (self.outage.handle_answer(answer.is_ok(), now), answer) {
+            (Some(Turn::Begins), Err(error)) => {
+                tracing::warn!(error = %Chain(&error), "the API server does not answer: everything rests until it does");
             }
-            Err(broken) => (broken.to_string(), "Broken".to_owned()),
+            (Some(Turn::Ends), _) => tracing::info!("the API server answers again"),
+            _ => {}
+        }
+        self.context.metrics.api_server_away.set(i64::from(!self.outage.is_over()));
+    }
+
+    fn handle_reconciled(&mut self, stream: &StreamName, report: Result<Report, Broken>, now: Timestamp) {
+        self.queue.done(stream);
+        let metrics = self.context.metrics.clone();
+        let (failure, reason, is_silence) = match report {
+            Ok(report) => {
+                let Some(failure) = self.handle_report(stream, report, now) else { return };
+                (Chain(&failure).to_string(), failure.reason(), failure.is_silence())
+            }
+            Err(broken) => (broken.to_string(), "Broken".to_owned(), matches!(broken, Broken::TimedOut)),
         };
-        tracing::warn!(%stream, error = failure, "reconciling");
+        if is_silence && !self.outage.is_over() {
+            tracing::debug!(%stream, error = failure, "reconciling");
+        } else {
+            tracing::warn!(%stream, error = failure, "reconciling");
+        }
+        if is_silence {
+            self.outage.suspect(now);
+        }
         metrics.errors_by_reason.get_or_create(&[("reason", reason)]).inc();
-        let Some(known) = self.known.get_mut(&stream) else { return };
+        let Some(known) = self.known.get_mut(stream) else { return };
         let delay = retry_delay(known.failures);
         known.failures += 1;
-        self.queue.schedule(&stream, now + delay);
+        self.queue.schedule(stream, now + delay);
     }
 
     fn handle_report(&mut self, stream: &StreamName, report: Report, now: Timestamp) -> Option<Failure> {
@@ -263,6 +297,10 @@ impl Operator {
         self.leads && self.stores.are_complete()
     }
 
+    fn has_room(&self) -> bool {
+        self.jobs.len() < self.context.options.concurrency
+    }
+
     fn make_all_due(&mut self, now: Timestamp) {
         if !self.acts() {
             return;
@@ -283,6 +321,8 @@ impl Operator {
             let job = self.prepare(name, now)?;
             return Some(Box::pin(async move { reconcile(&context, job).await }));
         };
+        let borne = self.borne_ports(name);
+        self.ports.seen(name, &borne, now);
         let uid = unread.metadata.uid.as_deref().unwrap_or_default();
         let memory = self.known.entry(name.clone()).or_insert_with(|| Known::new(uid, now)).memory.clone();
         let name = name.clone();
@@ -291,7 +331,7 @@ impl Operator {
 
     /// `None`: nothing to do for now.
     fn prepare(&mut self, name: &StreamName, now: Timestamp) -> Option<Job> {
-        let Some(stream) = self.stores.streams.first_of(name).cloned() else {
+        let Some(stream) = self.stores.streams.first_of(name).map(|packed| packed.open()) else {
             self.forget(name, now);
             return None;
         };
@@ -315,7 +355,7 @@ impl Operator {
             self.queue.schedule(&other, now);
         }
         let pods_only = self.queue.is_longer_than(self.context.options.concurrency, now);
-        Some(Job { name: name.clone(), stream, observed, pods_only, now })
+        Some(Job { name: name.clone(), stream: stream.into(), observed, pods_only, now })
     }
 
     /// The stream is gone.
@@ -350,9 +390,16 @@ impl Operator {
     }
 }
 
-/// What came of a reconciliation; to be handed to [`Operator::handle_finished`].
+/// What was begun has come to its end; to be handed to [`Operator::handle_finished`].
 #[derive(Debug)]
-pub struct Finished(StreamName, Result<Report, Broken>);
+pub struct Finished(Done);
+
+#[derive(Debug)]
+enum Done {
+    Reconciled(StreamName, Result<Report, Broken>),
+    /// Whether the API server is there.
+    Asked(kube::Result<()>),
+}
 
 /// A reconciliation that did not come to its end. What it did is seen by the watches.
 #[derive(Debug, thiserror::Error)]
@@ -373,7 +420,16 @@ async fn run_job(context: Arc<Context>, stream: StreamName, course: BoxFuture<'s
         Err(error) => Err(Broken::Panicked(error)),
     };
     context.metrics.reconcile_seconds.observe(began.elapsed().as_secs_f64());
-    Finished(stream, report)
+    Finished(Done::Reconciled(stream, report))
+}
+
+/// Whether the API server is there, and has its storage: it says so, or anything else of its own.
+async fn ask(client: Client) -> kube::Result<()> {
+    let question = http::Request::get("/readyz").body(Vec::new()).map_err(kube::Error::HttpError)?;
+    match client.request_text(question).await {
+        Err(kube::Error::Api(status)) if status.code < 500 => Ok(()),
+        answer => answer.map(drop),
+    }
 }
 
 impl Known {

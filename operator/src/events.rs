@@ -173,15 +173,23 @@ impl Events {
         match api.create(&PostParams::default(), &event).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.is_already_exists() => {}
-            Err(error) => tracing::warn!(%error, "a scaling event was not written"),
+            Err(error) => not_written(&error, "ScalingEvent"),
         }
     }
 
     /// An Event that cannot be written is not worth a retry.
     async fn publish(&self, stream: &LiveStream, event: Event) {
         if let Err(error) = self.recorder.publish(&event, &stream.object_ref(&())).await {
-            tracing::warn!(%error, reason = event.reason, "an event was not written");
+            not_written(&error, &event.reason);
         }
+    }
+}
+
+/// An API server that does not answer is said once for all.
+fn not_written(error: &kube::Error, reason: &str) {
+    match error {
+        kube::Error::Api(_) => tracing::warn!(%error, reason, "an event was not written"),
+        _ => tracing::debug!(%error, reason, "an event was not written"),
     }
 }
 

@@ -65,11 +65,16 @@ pub fn identity() -> String {
 pub async fn lead(client: Client, options: LeadOptions, gate: LeaseGate) -> Leadership {
     let leases = Leases { api: Api::namespaced(client, &options.namespace), options };
     let mut candidate = Candidate::default();
+    let mut is_blind = false;
     let (held, sent) = loop {
         match leases.try_to_acquire(&mut candidate).await {
             Ok(Some(acquired)) => break acquired,
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "looking at the lease"),
+            Ok(None) => is_blind = false,
+            // It may go on so for hours.
+            Err(error) => match std::mem::replace(&mut is_blind, true) {
+                false => tracing::warn!(%error, "looking at the lease"),
+                true => tracing::debug!(%error, "looking at the lease again"),
+            },
         }
         tokio::time::sleep(LOOK_INTERVAL).await;
     };

@@ -21,6 +21,7 @@ pub mod names;
 mod nodes;
 mod observe;
 mod options;
+mod outage;
 pub mod ports;
 pub mod probe;
 mod queue;

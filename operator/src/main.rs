@@ -17,7 +17,9 @@ fn main() -> anyhow::Result<()> {
     }
     let options = Options::from_arg_matches(&matches)?;
     telemetry::init_logs("operator");
+    // It waits for the API server nearly all the time; each further thread would have a heap of its own.
     tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
         .enable_all()
         .build()?
         .block_on(async { operator::run(options, Shutdown::on_signals()?).await })

@@ -21,6 +21,8 @@ pub struct Metrics {
     /// Streams whose spec the operator does not understand.
     pub unreadable_streams: Gauge,
     pub watch_restarts_by_kind: Family<Label, Counter>,
+    /// 1 while the API server does not answer and everything rests.
+    pub api_server_away: Gauge,
 }
 
 impl Default for Metrics {
@@ -35,6 +37,7 @@ impl Default for Metrics {
             streams: Gauge::default(),
             unreadable_streams: Gauge::default(),
             watch_restarts_by_kind: Family::default(),
+            api_server_away: Gauge::default(),
         }
     }
 }
@@ -66,6 +69,8 @@ impl Metrics {
         let unreadable = "Streams whose spec the operator does not understand";
         registry.register("unreadable_streams", unreadable, metrics.unreadable_streams.clone());
         registry.register("watch_restarts", "Watches begun anew, by kind", metrics.watch_restarts_by_kind.clone());
+        let away = "1 while the API server does not answer";
+        registry.register("api_server_away", away, metrics.api_server_away.clone());
         metrics
     }
 }

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Messages of the watches on their way.
-const SEEN: usize = 4096;
+const SEEN: usize = 256;
 /// As long as a timer runs.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// How long what has begun may take at the end.

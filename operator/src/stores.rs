@@ -1,7 +1,7 @@
 //! What the watches have shown, by stream. One task owns it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -21,7 +21,7 @@ use kube::{
 use proto::StreamName;
 
 use crate::nodes::{self, NodeView, Nodes};
-use crate::views::{IngressView, PodView, SecretView, ServiceView, parse_version};
+use crate::views::{IngressView, PackedStream, PodView, SecretView, ServiceView, parse_version};
 
 /// What is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,7 +36,7 @@ pub enum Kind {
 /// One message of a watch; objects come with the stream they belong to.
 #[derive(Clone, Debug)]
 pub enum Watched {
-    Stream(Event<(StreamName, Arc<LiveStream>)>),
+    Stream(Event<(StreamName, Arc<PackedStream>)>),
     Pod(Event<(StreamName, Arc<PodView>)>),
     Service(Event<(StreamName, Arc<ServiceView>)>),
     Secret(Event<(StreamName, Arc<SecretView>)>),
@@ -56,7 +56,7 @@ pub enum Watched {
 /// Everything watched.
 #[derive(Debug, Default)]
 pub(crate) struct Stores {
-    pub(crate) streams: Store<LiveStream>,
+    pub(crate) streams: Store<PackedStream>,
     /// Streams that are there, and cannot be read. None of them is among `streams`.
     pub(crate) unreadable: Store<InvalidObject>,
     pub(crate) pods: Store<PodView>,
@@ -69,9 +69,10 @@ pub(crate) struct Stores {
 /// Objects of one kind.
 #[derive(Debug)]
 pub(crate) struct Store<T> {
-    objects: BTreeMap<(StreamName, Box<str>), Arc<T>>,
-    /// Seen since the list began that is under way.
-    listed: Option<BTreeSet<(StreamName, Box<str>)>>,
+    /// By name.
+    objects: BTreeMap<StreamName, Vec<Arc<T>>>,
+    /// Names seen since the list began that is under way.
+    listed: Option<HashMap<StreamName, Vec<Box<str>>>>,
     complete: bool,
     progress: u64,
     buried: Buried,
@@ -128,9 +129,8 @@ impl Watched {
         }
         map(event, |stream| {
             // Of one that is being deleted the spec does not matter.
-            let mut stream = stream.0.unwrap_or_else(|unread| unread_stream(unread.metadata));
-            stream.managed_fields_mut().clear();
-            Some((stream.stream_name().ok()?, Arc::new(stream)))
+            let stream = stream.0.unwrap_or_else(|unread| unread_stream(unread.metadata));
+            Some((stream.stream_name().ok()?, Arc::new(PackedStream::of(stream))))
         })
         .map(Self::Stream)
     }
@@ -175,7 +175,7 @@ impl Stores {
     }
 
     /// One watch shows streams that can be read and others: one list begins and ends for both.
-    fn handle_stream(&mut self, event: Event<(StreamName, Arc<LiveStream>)>) -> Vec<StreamName> {
+    fn handle_stream(&mut self, event: Event<(StreamName, Arc<PackedStream>)>) -> Vec<StreamName> {
         let mut changed = match &event {
             Event::Init => self.unreadable.handle(Event::Init),
             Event::InitDone => self.unreadable.handle(Event::InitDone),
@@ -215,41 +215,43 @@ impl<T> Default for Store<T> {
 impl<T: Stored> Store<T> {
     /// The objects of `stream`, by name.
     pub(crate) fn of(&self, stream: &StreamName) -> impl Iterator<Item = &Arc<T>> {
-        let from = (stream.clone(), Box::from(""));
-        self.objects.range(from..).take_while(move |((of, _), _)| of == stream).map(|(_, object)| object)
+        self.objects.get(stream).into_iter().flatten()
     }
 
     pub(crate) fn first_of(&self, stream: &StreamName) -> Option<&Arc<T>> {
-        let from = (stream.clone(), Box::from(""));
-        self.objects.range(from..).next().filter(|((of, _), _)| of == stream).map(|(_, object)| object)
+        self.of(stream).next()
     }
 
     pub(crate) fn named(&self, stream: &StreamName, name: &str) -> Option<&Arc<T>> {
-        self.objects.get(&(stream.clone(), Box::from(name)))
+        self.of(stream).find(|object| object.name() == name)
     }
 
     /// Each object with its stream.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&StreamName, &Arc<T>)> {
-        self.objects.iter().map(|((stream, _), object)| (stream, object))
+        self.objects.iter().flat_map(|(stream, objects)| objects.iter().map(move |object| (stream, object)))
     }
 
     fn handle(&mut self, event: Event<(StreamName, Arc<T>)>) -> Vec<StreamName> {
         match event {
             Event::Init => {
-                self.listed = Some(BTreeSet::new());
+                self.listed = Some(HashMap::new());
                 Vec::new()
             }
             Event::InitApply((stream, object)) => {
                 if let Some(listed) = &mut self.listed {
-                    listed.insert((stream.clone(), object.name().into()));
+                    listed.entry(stream.clone()).or_default().push(object.name().into());
                 }
                 self.insert(stream, object).into_iter().collect()
             }
             Event::InitDone => {
                 self.complete = true;
                 let Some(listed) = self.listed.take() else { return Vec::new() };
-                let gone: Vec<_> = self.objects.keys().filter(|key| !listed.contains(key)).cloned().collect();
-                gone.into_iter().filter_map(|key| self.objects.remove(&key).map(|_| key.0)).collect()
+                let is_listed = |stream: &StreamName, object: &T| {
+                    listed.get(stream).is_some_and(|names| names.iter().any(|name| **name == *object.name()))
+                };
+                let gone = self.iter().filter(|(stream, object)| !is_listed(stream, object));
+                let gone: Vec<_> = gone.map(|(stream, object)| (stream.clone(), object.clone())).collect();
+                gone.into_iter().filter_map(|(stream, object)| self.take(stream, object.name())).collect()
             }
             Event::Apply((stream, object)) => self.insert(stream, object).into_iter().collect(),
             Event::Delete((stream, object)) => self.remove(stream, &object).into_iter().collect(),
@@ -259,27 +261,39 @@ impl<T: Stored> Store<T> {
     /// What is older than what is known is left out.
     fn insert(&mut self, stream: StreamName, object: Arc<T>) -> Option<StreamName> {
         self.progress = self.progress.max(object.version());
-        let key = (stream, object.name().into());
-        let is_old = self.objects.get(&key).is_some_and(|known| known.version() >= object.version());
+        let is_old = self.named(&stream, object.name()).is_some_and(|known| known.version() >= object.version());
         if is_old || self.buried.knows_better(object.uid(), object.version()) {
             return None;
         }
-        self.objects.insert(key.clone(), object);
-        Some(key.0)
+        let objects = self.objects.entry(stream.clone()).or_default();
+        match objects.binary_search_by(|known| known.name().cmp(object.name())) {
+            Ok(place) => objects[place] = object,
+            Err(place) => objects.insert(place, object),
+        }
+        Some(stream)
+    }
+
+    /// Takes the object of that name away, when there is one.
+    fn take(&mut self, stream: StreamName, name: &str) -> Option<StreamName> {
+        let objects = self.objects.get_mut(&stream)?;
+        let place = objects.iter().position(|object| object.name() == name)?;
+        objects.remove(place);
+        if objects.is_empty() {
+            self.objects.remove(&stream);
+        }
+        Some(stream)
     }
 
     fn forget(&mut self, stream: StreamName, name: &str, uid: &str) -> Option<StreamName> {
-        let key = (stream, Box::from(name));
         self.buried.bury(uid, u64::MAX);
-        self.objects.get(&key).filter(|known| known.uid() == uid)?;
-        self.objects.remove(&key).map(|_| key.0)
+        self.named(&stream, name).filter(|known| known.uid() == uid)?;
+        self.take(stream, name)
     }
 
     /// The same object, or one of its name, is newer and of another kind.
     fn give_way(&mut self, stream: &StreamName, to: &impl Stored) {
-        let key = (stream.clone(), Box::from(to.name()));
-        if self.objects.get(&key).is_some_and(|known| known.version() < to.version()) {
-            self.objects.remove(&key);
+        if self.named(stream, to.name()).is_some_and(|known| known.version() < to.version()) {
+            self.take(stream.clone(), to.name());
         }
     }
 
@@ -287,12 +301,11 @@ impl<T: Stored> Store<T> {
     fn remove(&mut self, stream: StreamName, object: &T) -> Option<StreamName> {
         self.progress = self.progress.max(object.version());
         self.buried.bury(object.uid(), object.version());
-        let key = (stream, object.name().into());
-        let known = self.objects.get(&key)?;
+        let known = self.named(&stream, object.name())?;
         if known.uid() != object.uid() && known.version() > object.version() {
             return None;
         }
-        self.objects.remove(&key).map(|_| key.0)
+        self.take(stream, object.name())
     }
 }
 
@@ -337,25 +350,33 @@ macro_rules! stored_views {
 
 stored_views!(PodView, ServiceView, SecretView, IngressView);
 
-macro_rules! stored_streams {
-    ($($object:ty),+) => {
-        $(impl Stored for $object {
-            fn name(&self) -> &str {
-                self.metadata.name.as_deref().unwrap_or_default()
-            }
+impl Stored for PackedStream {
+    fn name(&self) -> &str {
+        &self.name
+    }
 
-            fn uid(&self) -> &str {
-                self.metadata.uid.as_deref().unwrap_or_default()
-            }
+    fn uid(&self) -> &str {
+        &self.uid
+    }
 
-            fn version(&self) -> u64 {
-                self.metadata.resource_version.as_deref().and_then(parse_version).unwrap_or(0)
-            }
-        })+
-    };
+    fn version(&self) -> u64 {
+        self.version
+    }
 }
 
-stored_streams!(LiveStream, InvalidObject);
+impl Stored for InvalidObject {
+    fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    fn uid(&self) -> &str {
+        self.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    fn version(&self) -> u64 {
+        self.metadata.resource_version.as_deref().and_then(parse_version).unwrap_or(0)
+    }
+}
 
 /// The stream an object belongs to: the one that controls it, else the one its label names.
 fn stream_of<K: Resource<DynamicType: Default>>(object: &K) -> Option<StreamName> {
@@ -442,7 +463,8 @@ mod tests {
             resource_version: Some(version.to_string()),
             ..ObjectMeta::default()
         };
-        let readable = |version| Watched::Stream(Event::Apply((stream(), Arc::new(unread_stream(metadata(version))))));
+        let packed = |version| Arc::new(PackedStream::of(unread_stream(metadata(version))));
+        let readable = |version| Watched::Stream(Event::Apply((stream(), packed(version))));
         let unreadable = |version| {
             let object = InvalidObject { error: "why".to_owned(), metadata: metadata(version) };
             Watched::Unreadable(Event::Apply((stream(), Arc::new(object))))

@@ -2,10 +2,12 @@
 //! memory, and nothing secret.
 
 mod children;
+mod packed;
 mod pairs;
 mod pod;
 
-pub use children::{AskedIngress, AskedService, IngressView, SecretView, ServicePortView, ServiceView};
+pub use children::{AskedIngress, AskedService, IngressView, SecretView, ServiceView};
+pub use packed::PackedStream;
 pub use pairs::Pairs;
 pub use pod::{PodView, Unschedulable, Waiting};
 

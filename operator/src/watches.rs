@@ -21,7 +21,8 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{metrics::Metrics, names::CHILDREN, stores::Watched};
 
-const PAGE: u32 = 500;
+/// A page is held in memory as a whole.
+const PAGE: u32 = 200;
 const LIST_AGAIN_AFTER: Duration = Duration::from_hours(1);
 
 /// Watches one namespace, or all.
@@ -81,15 +82,24 @@ async fn forward<K>(
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
 {
     let kind = K::kind(&());
+    let mut is_broken = false;
     loop {
         let events = watcher::watcher(api.clone(), config.clone()).default_backoff();
         // What a watch kept to itself, a list shows.
         let mut events = pin!(events.take_until(tokio::time::sleep(LIST_AGAIN_AFTER)));
         while let Some(event) = events.next().await {
             let event = match event {
-                Ok(event) => event,
+                Ok(event) => {
+                    // Each try of a list begins with this, also one that fails.
+                    is_broken &= matches!(event, Event::Init);
+                    event
+                }
                 Err(error) => {
-                    tracing::warn!(%kind, %error, "a watch broke off");
+                    // It is tried again and again: the first time is worth a word.
+                    match std::mem::replace(&mut is_broken, true) {
+                        false => tracing::warn!(%kind, %error, "a watch broke off"),
+                        true => tracing::debug!(%kind, %error, "a watch broke off again"),
+                    }
                     metrics.watch_restarts_by_kind.get_or_create(&[("kind", kind.to_string())]).inc();
                     continue;
                 }

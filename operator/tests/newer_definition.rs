@@ -6,6 +6,8 @@
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod harness;
 
+use std::collections::BTreeSet;
+
 use crds::{ConditionType, LiveStream};
 use k8s_openapi::{
     api::{core::v1::Pod, events::v1::Event},
@@ -33,14 +35,8 @@ async fn a_spec_that_is_not_understood_is_said_and_what_runs_is_left_alone() {
     wait_for(&bed.api::<Pod>(), "game-trainer-0", |_: &Pod| true).await;
     let before = pods(&bed).await;
 
-    define_later_mode(&bed).await;
     let streams = untyped(&bed);
-    let mode = |mode: &str| Patch::Merge(json!({"spec": {"enhancement": {"mode": mode}}}));
-    // The API server takes a while to go by another definition.
-    while streams.patch("game", &PatchParams::default(), &mode(LATER_MODE)).await.is_err() {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    let told = wait_for_untyped(&streams, |status| reason(status, "Ready") == "SpecNotUnderstood").await;
+    let told = make_unreadable(&bed).await;
     assert_eq!(reason(&told.data["status"], "Stalled"), "SpecNotUnderstood");
     assert_eq!(told.data["status"]["observedGeneration"].as_i64(), told.metadata.generation);
     assert!(told.data["status"]["conditions"].to_string().contains(LATER_MODE), "{}", told.data["status"]);
@@ -65,11 +61,54 @@ async fn a_spec_that_is_not_understood_is_said_and_what_runs_is_left_alone() {
     bed.stream_that("game", is_because(ConditionType::Stalled, "Unobstructed")).await;
     assert_eq!(pods(&bed).await, before);
 
-    streams.patch("game", &PatchParams::default(), &mode(LATER_MODE)).await.unwrap();
-    wait_for_untyped(&streams, |status| reason(status, "Ready") == "SpecNotUnderstood").await;
+    make_unreadable(&bed).await;
     streams.delete("game", &DeleteParams::background()).await.unwrap();
     wait_until_gone(&bed.api::<LiveStream>(), "game").await;
     running.stop().await;
+}
+
+#[tokio::test]
+async fn after_a_restart_the_port_of_what_is_not_understood_is_nobody_else_s() {
+    let mut bed = Bed::new("newer-ports").await;
+    bed.options.host_ports = (30900, 30902);
+    let _kubelet = bed.kubelet().await;
+    let running = bed.start();
+    bed.create("game", json!({})).await;
+    bed.stream_that("game", is_because(ConditionType::Ready, "Accepting")).await;
+    make_unreadable(&bed).await;
+    running.stop().await;
+
+    let running = bed.start();
+    let mut ports = BTreeSet::new();
+    for stream in ["game", "first", "second"] {
+        if stream != "game" {
+            bed.create(stream, json!({})).await;
+        }
+        let pod = wait_for(&bed.api::<Pod>(), &format!("{stream}-media-node-0"), |_| true).await;
+        ports.extend(host_ports(&pod));
+    }
+    assert_eq!(ports, BTreeSet::from([30900, 30901, 30902]));
+    running.stop().await;
+}
+
+fn host_ports(pod: &Pod) -> Vec<i32> {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    containers.flat_map(|container| container.ports.iter().flatten().filter_map(|port| port.host_port)).collect()
+}
+
+fn mode(mode: &str) -> Patch<Value> {
+    Patch::Merge(json!({"spec": {"enhancement": {"mode": mode}}}))
+}
+
+/// Gives the stream a spec of a later definition; returns it once the operator has said so.
+async fn make_unreadable(bed: &Bed) -> DynamicObject {
+    define_later_mode(bed).await;
+    let streams = untyped(bed);
+    // The API server takes a while to go by another definition.
+    while streams.patch("game", &PatchParams::default(), &mode(LATER_MODE)).await.is_err() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    wait_for_untyped(&streams, |status| reason(status, "Ready") == "SpecNotUnderstood").await
 }
 
 fn untyped(bed: &Bed) -> Api<DynamicObject> {

@@ -7,12 +7,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark may end where it fails")]
 
+mod figures;
 mod process;
 
 use std::{
     collections::BTreeMap,
-    env, fs,
-    path::Path,
+    env,
     time::{Duration, Instant},
 };
 
@@ -25,9 +25,10 @@ use kube::{
     api::{ListParams, PostParams},
     runtime::watcher::{self, Event, watcher},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::mpsc;
 
+use figures::Figures;
 use process::Process;
 
 /// As many as the operator reconciles at the same time.
@@ -48,7 +49,7 @@ async fn main() {
     grant(&cluster.client()).await;
     let kubeconfig = cluster.kubeconfig(&account);
     let operator = Process::start(&kubeconfig).await;
-    let mut figures = Vec::new();
+    let mut figures = Figures::of("streams");
 
     let namespace = cluster.namespace("one").await;
     let mut births = Births::watch(&client, &namespace).await;
@@ -60,13 +61,8 @@ async fn main() {
     }
     seconds.sort_by(f64::total_cmp);
     let median = format!("median {:.0} ms, of {one}", seconds[one / 2]);
-    figures.push(figure(
-        "created to last pod, one stream, p99",
-        seconds[(one * 99).div_ceil(100) - 1],
-        "ms",
-        "< 100",
-        median,
-    ));
+    let p99 = seconds[(one * 99).div_ceil(100) - 1];
+    figures.add("created to last pod, one stream, p99", p99, "ms", "< 100", median);
 
     let mut namespaces = Vec::new();
     for (name, streams, trainers, goal) in [("burst", burst, 1, "< 15"), ("many", many, 0, "< 120")] {
@@ -77,13 +73,7 @@ async fn main() {
         let (rate, plain_rate) = ((streams * pods) as f64 / took, (streams.min(1000) * pods) as f64 / plain);
         let compared =
             format!("{rate:.0} pods/s; a plain client {plain_rate:.0} pods/s, ratio {:.2}", rate / plain_rate);
-        figures.push(figure(
-            &format!("{streams} streams × {pods} pods, until the last exists"),
-            took,
-            "s",
-            goal,
-            compared,
-        ));
+        figures.add(&format!("{streams} streams × {pods} pods, until the last exists"), took, "s", goal, compared);
     }
 
     operator.wait_until_still().await;
@@ -93,10 +83,10 @@ async fn main() {
     let streams = one + burst + many;
     let with = format!("{streams} streams, {} writes before, {seconds:.0} s", before.writes);
     let writes = (after.writes - before.writes) as f64 * 60.0 / seconds;
-    figures.push(figure("idle: writes", writes, "/min", "0", with.clone()));
+    figures.add("idle: writes", writes, "/min", "0", with.clone());
     let share = (after.cpu_seconds - before.cpu_seconds) / seconds * 100.0;
-    figures.push(figure("idle: share of a core", share, "%", "< 1", with.clone()));
-    figures.push(figure("idle: resident memory", after.resident_bytes as f64 / 1e6, "MB", "< 150", with.clone()));
+    figures.add("idle: share of a core", share, "%", "< 1", with.clone());
+    figures.add("idle: resident memory", after.resident_bytes as f64 / 1e6, "MB", "< 150", with);
 
     drop(operator);
     let began = Instant::now();
@@ -105,8 +95,11 @@ async fn main() {
     let sample = operator.wait_for_reconciles(streams as u64).await;
     let in_sync = began.elapsed().as_secs_f64();
     let compared = format!("{} writes; everything seen after {ready:.1} s", sample.writes);
-    figures.push(figure("restart to in sync", in_sync, "s", "< 15, 0 writes", compared));
-    write(&figures);
+    figures.add("restart to in sync", in_sync, "s", "< 15, 0 writes", compared);
+    operator.wait_until_still().await;
+    let sample = operator.sample().await;
+    let with = format!("{streams} streams, {} writes", sample.writes);
+    figures.add("restarted: resident memory", sample.resident_bytes as f64 / 1e6, "MB", "< 150", with);
 }
 
 fn number(variable: &str, or: usize) -> usize {
@@ -239,16 +232,4 @@ async fn grant(client: &Client) {
     }))
     .unwrap();
     Api::all(client.clone()).create(&PostParams::default(), &binding).await.unwrap();
-}
-
-fn figure(name: &str, value: f64, unit: &str, goal: &str, compared_with: String) -> Value {
-    let machine = format!("{} cores", std::thread::available_parallelism().unwrap());
-    println!("{name}: {value:.2} {unit} (goal: {goal}; {compared_with})");
-    json!({"name": name, "value": value, "unit": unit, "goal": goal, "machine": machine, "compared_with": compared_with})
-}
-
-fn write(figures: &[Value]) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("streams.json"), json!(figures).to_string()).unwrap();
 }

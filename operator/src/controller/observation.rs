@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crds::{
-    Accelerator, ConditionType, LiveStream, MediaExposure,
-    children::{POD_LABEL, service_name},
-};
+use crds::{Accelerator, ConditionType, LiveStream, MediaExposure, children::service_name};
 use jiff::Timestamp;
 use proto::{StreamName, v1::MediaNodeReport};
 
@@ -74,8 +71,9 @@ impl Operator {
 
     /// After a restart: what was decided for each stream before.
     pub(super) fn recall(&mut self, now: Timestamp) {
-        let streams: Vec<_> = self.stores.streams.iter().map(|(name, stream)| (name.clone(), stream.clone())).collect();
-        for (name, stream) in streams {
+        let streams: Vec<_> = self.stores.streams.iter().map(|(name, packed)| (name.clone(), packed.clone())).collect();
+        for (name, packed) in streams {
+            let stream = packed.open();
             let observed = self.look(&name, &stream, now);
             let status = stream.status.as_ref();
             let wanted = status.and_then(|status| status.trainers.as_ref()).map_or(0, |trainers| trainers.desired);
@@ -89,6 +87,16 @@ impl Operator {
             self.scaler.remember(&name, &recalled, &inputs);
             self.ports.seen(&name, &media_ports(&observed), now);
         }
+        let unreadable: Vec<StreamName> = self.stores.unreadable.iter().map(|(name, _)| name.clone()).collect();
+        for name in unreadable {
+            let borne = self.borne_ports(&name);
+            self.ports.seen(&name, &borne, now);
+        }
+    }
+
+    /// The host ports of a stream's pods, whatever its spec says.
+    pub(super) fn borne_ports(&self, name: &StreamName) -> BTreeSet<u16> {
+        self.stores.pods.of(name).filter_map(|pod| pod.media_port).collect()
     }
 
     fn reports_of(&self, name: &StreamName) -> StreamReports {
@@ -168,7 +176,7 @@ impl Operator {
 fn selected(name: &StreamName, stream: &LiveStream, observed: &Observed) -> (Option<PodName>, BTreeSet<PodName>) {
     let selects = |service: &ServiceView| {
         let is_own = service.meta.controller_uid.as_ref() == stream.metadata.uid.as_ref();
-        PodName::parse(name.name(), service.asked.selector.get(POD_LABEL).filter(|_| is_own)?)
+        PodName::parse(name.name(), service.asked.pod.as_deref().filter(|_| is_own)?)
     };
     let signalling = service_name(name.name());
     let media = behind_service(stream).then(|| media_service(name));

@@ -1,6 +1,9 @@
 //! What is kept of Services, Secrets and Ingresses: what the operator asks for, so that a foreign edit of it shows.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use crds::children::POD_LABEL;
 use k8s_openapi::{
@@ -25,22 +28,13 @@ pub struct ServiceView {
     pub ingress: Vec<String>,
 }
 
-/// What of a Service the operator decides.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AskedService {
-    pub type_: String,
-    pub selector: BTreeMap<String, String>,
-    pub ports: Vec<ServicePortView>,
-    pub publish_not_ready_addresses: bool,
-    pub external_traffic_policy: Option<String>,
-}
-
+/// What of a Service the operator decides. Equal within one process only.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServicePortView {
-    pub name: String,
-    pub port: i32,
-    pub target: String,
-    pub protocol: String,
+pub struct AskedService {
+    /// The pod it leads to.
+    pub pod: Option<Box<str>>,
+    /// Hash of type, ports, the rest of the selector, and how traffic comes in.
+    rest: u64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -89,46 +83,33 @@ impl ServiceView {
 impl AskedService {
     #[must_use]
     pub fn of(spec: &ServiceSpec) -> Self {
-        let exposed = matches!(spec.type_.as_deref(), Some("NodePort" | "LoadBalancer"));
-        let policy = spec.external_traffic_policy.clone();
-        Self {
-            type_: spec.type_.clone().unwrap_or_else(|| "ClusterIP".to_owned()),
-            selector: spec.selector.clone().unwrap_or_default(),
-            ports: spec.ports.iter().flatten().map(ServicePortView::of).collect(),
-            publish_not_ready_addresses: spec.publish_not_ready_addresses.unwrap_or(false),
-            // the API server's default is said aloud
-            external_traffic_policy: policy.or_else(|| exposed.then(|| "Cluster".to_owned())),
-        }
+        let type_ = spec.type_.as_deref().unwrap_or("ClusterIP");
+        // The API server's default is said aloud.
+        let policy = spec.external_traffic_policy.as_deref();
+        let policy = policy.or(matches!(type_, "NodePort" | "LoadBalancer").then_some("Cluster"));
+        let mut selector = spec.selector.clone().unwrap_or_default();
+        let pod = selector.remove(POD_LABEL).map(Box::from);
+        let ports: Vec<_> = spec.ports.iter().flatten().map(asked_port).collect();
+        let mut hasher = DefaultHasher::new();
+        (type_, policy, selector, ports, spec.publish_not_ready_addresses.unwrap_or(false)).hash(&mut hasher);
+        Self { pod, rest: hasher.finish() }
     }
-}
 
-impl AskedService {
     /// Both lead to one pod, each to another; all else is the same.
     #[must_use]
     pub fn selects_another_pod_than(&self, other: &Self) -> bool {
-        let without_pod = |asked: &Self| {
-            let mut asked = asked.clone();
-            let pod = asked.selector.remove(POD_LABEL);
-            (asked, pod)
-        };
-        let ((rest, pod), (other_rest, other_pod)) = (without_pod(self), without_pod(other));
-        rest == other_rest && pod.is_some() && pod != other_pod
+        self.rest == other.rest && self.pod.is_some() && self.pod != other.pod
     }
 }
 
-impl ServicePortView {
-    fn of(port: &ServicePort) -> Self {
-        Self {
-            name: port.name.clone().unwrap_or_default(),
-            port: port.port,
-            target: match &port.target_port {
-                Some(IntOrString::String(name)) => name.clone(),
-                Some(IntOrString::Int(number)) => number.to_string(),
-                None => port.port.to_string(),
-            },
-            protocol: port.protocol.clone().unwrap_or_else(|| "TCP".to_owned()),
-        }
-    }
+/// Name, protocol, port, and where it leads.
+fn asked_port(port: &ServicePort) -> (&str, &str, i32, String) {
+    let target = match &port.target_port {
+        Some(IntOrString::String(name)) => name.clone(),
+        Some(IntOrString::Int(number)) => number.to_string(),
+        None => port.port.to_string(),
+    };
+    (port.name.as_deref().unwrap_or_default(), port.protocol.as_deref().unwrap_or("TCP"), port.port, target)
 }
 
 impl SecretView {

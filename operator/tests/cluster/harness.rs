@@ -179,7 +179,7 @@ async fn grant(client: &Client) {
     Api::all(client.clone()).create(&PostParams::default(), &binding).await.unwrap();
 }
 
-fn options(namespace: &str) -> Options {
+pub(crate) fn options(namespace: &str) -> Options {
     Options {
         namespace: Some(namespace.to_owned()),
         images: Images {

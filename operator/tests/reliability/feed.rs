@@ -131,11 +131,9 @@ fn object(message: &Watched) -> Option<Seen> {
         };
     }
     match message {
-        Watched::Stream(event) => of(Kind::Stream, event, |stream| {
-            let meta = &stream.metadata;
-            let version = meta.resource_version.as_ref().unwrap().parse().unwrap();
-            (meta.name.clone().unwrap(), meta.uid.clone().unwrap(), version)
-        }),
+        Watched::Stream(event) => {
+            of(Kind::Stream, event, |stream| (stream.name.to_string(), stream.uid.to_string(), stream.version))
+        }
         Watched::Pod(event) => of(Kind::Pod, event, meta!()),
         Watched::Service(event) => of(Kind::Service, event, meta!()),
         Watched::Secret(event) => of(Kind::Secret, event, meta!()),

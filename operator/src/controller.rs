@@ -193,7 +193,7 @@ impl Operator {
     /// Takes in what came of a reconciliation, or of the question whether the API server is there.
     pub fn handle_finished(&mut self, Finished(done): Finished, now: Timestamp) {
         match done {
-            Done::Reconciled(stream, report) => self.handle_reconciled(&stream, report, now),
+            Done::Reconciled(stream, report) => self.handle_reconciled(&stream, *report, now),
             Done::Asked(answer) => self.handle_answer(answer, now),
         }
     }
@@ -396,7 +396,7 @@ pub struct Finished(Done);
 
 #[derive(Debug)]
 enum Done {
-    Reconciled(StreamName, Result<Report, Broken>),
+    Reconciled(StreamName, Box<Result<Report, Broken>>),
     /// Whether the API server is there.
     Asked(kube::Result<()>),
 }
@@ -420,7 +420,7 @@ async fn run_job(context: Arc<Context>, stream: StreamName, course: BoxFuture<'s
         Err(error) => Err(Broken::Panicked(error)),
     };
     context.metrics.reconcile_seconds.observe(began.elapsed().as_secs_f64());
-    Finished(Done::Reconciled(stream, report))
+    Finished(Done::Reconciled(stream, Box::new(report)))
 }
 
 /// Whether the API server is there, and has its storage: it says so, or anything else of its own.

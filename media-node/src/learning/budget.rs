@@ -12,7 +12,7 @@ const FEW_PER_SECOND: f64 = 1.5;
 /// Weights that are better than the general ones by less have learned something else than what is shown.
 const LEAST_ADVANTAGE_DB: f64 = 0.05;
 /// A few patches, or a short scene, say nothing.
-const LOST_FOR: Duration = Duration::from_secs(5);
+const LOST_FOR: Duration = Duration::from_secs(10);
 /// Between two lessons; twice as long after each that taught nothing.
 const REST: Duration = Duration::from_secs(20);
 const MOST_REST: Duration = Duration::from_secs(320);
@@ -111,12 +111,12 @@ mod tests {
     #[test]
     fn weights_that_do_not_know_what_is_shown_get_another_lesson() {
         let mut budget = taught();
-        for (at, advantage_db) in [(50, 0.0), (53, 0.3), (54, 0.0), (58, 0.04)] {
+        for (at, advantage_db) in [(50, 0.0), (59, 0.3), (60, 0.0), (69, 0.04)] {
             budget.handle_advantage(seconds(at), advantage_db);
             assert_eq!(budget.kbps(seconds(at)), Some(12), "not for long enough at {at} s");
         }
-        budget.handle_advantage(seconds(59), 0.0);
-        assert_eq!((budget.kbps(seconds(59)), budget.kbps(seconds(79))), (None, Some(12)));
+        budget.handle_advantage(seconds(70), 0.0);
+        assert_eq!((budget.kbps(seconds(70)), budget.kbps(seconds(90))), (None, Some(12)));
     }
 
     #[test]

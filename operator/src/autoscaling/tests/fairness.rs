@@ -148,7 +148,7 @@ fn credit_that_grows_no_more_does_not_end_the_waiting() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(8))]
+    #![proptest_config(super::cases(8))]
 
     #[test]
     fn whoever_wishes_is_served_in_the_end(wishers in wishers(), budget in 2..6u32) {

@@ -79,7 +79,7 @@ fn history(streams: usize) -> impl Strategy<Value = History> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(super::cases(32))]
 
     #[test]
     fn never_above_the_maximum_or_the_budget(history in history(4), budget in 1..5u32, max in 1..4u32) {

@@ -57,7 +57,8 @@ pub(super) fn container(
         resources: Some(resources),
         startup_probe: Some(probe("/healthz", health, 1, 60)),
         readiness_probe: Some(probe("/readyz", health, 2, 2)),
-        liveness_probe: Some(probe("/healthz", health, 10, 3)),
+        // Patient: on a node without time to answer, a restart takes the rest of it.
+        liveness_probe: Some(Probe { timeout_seconds: Some(5), ..probe("/healthz", health, 10, 6) }),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
             capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),

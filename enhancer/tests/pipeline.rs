@@ -131,6 +131,17 @@ fn without_weights_the_stream_comes_out_as_its_bicubic_at_the_same_times() {
 }
 
 #[test]
+fn a_black_picture_stays_black() {
+    let (mut stream, mut enhancer) = (Stream::new(160, 90), Enhancer::new(2));
+    swap_in(&mut enhancer, 1, &brighten(20.0));
+    let mut black = picture(160, 90, 0, 0);
+    black.y = Plane::filled(160, 90, 16);
+    assert_eq!(enhancer.enhance(in_time(stream.frame(&black, 0)), false).network_time, None);
+    let shown = picture(160, 90, 0, 1);
+    assert!(enhancer.enhance(in_time(stream.frame(&shown, 3000)), false).network_time.is_some());
+}
+
+#[test]
 fn weights_change_hands_between_two_frames_and_back_to_bicubic_at_once() {
     let (mut stream, mut enhancer, mut shown) = (Stream::new(160, 90), Enhancer::new(2), Decoder::h264(1).unwrap());
     let picture = picture(160, 90, 0, 0);

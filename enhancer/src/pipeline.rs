@@ -72,12 +72,9 @@ impl Pipeline {
     /// Luma through the network where there are weights, time, and something to see, else bicubic.
     fn enlarge_luma(&mut self, frame: &LrFrame) -> (Plane, Option<Duration>) {
         let luma = &frame.picture.y;
-        if is_blank(luma) {
-            return (sr_net::bicubic(luma, self.scale), None);
-        }
         let begun = Instant::now();
-        let in_time = self.deadline.allows(begun, frame.arrived, frame.interval);
-        if let Some(model) = self.live.model().filter(|_| in_time) {
+        let is_begun = !is_blank(luma) && self.deadline.allows(begun, frame.arrived, frame.interval);
+        if let Some(model) = self.live.model().filter(|_| is_begun) {
             match model.run(luma) {
                 Ok(enhanced) => {
                     let took = begun.elapsed();

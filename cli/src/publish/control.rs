@@ -10,26 +10,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const RANDOM_ONLY_PER_SECOND: f64 = 2.0;
 const MAX_SIZE: usize = 512;
 
-impl Heard {
-    /// Patches of another scale than the stream's are of no use.
-    pub(crate) fn control(mut control: PatchControl, scale: usize) -> Self {
-        if other_scale(&control, scale).is_some() {
-            control.want = Want::None.into();
-        }
-        Self::Control(control)
-    }
-
-    /// Of `asked` kbit/s for patches, what is of use. While nobody has said otherwise: all of it.
-    pub(crate) fn useful_kbps(&self, asked: u32) -> u32 {
-        match self {
-            Self::Control(control) if control.want() == Want::None => 0,
-            // In a message of proto3, 0 is "not said".
-            Self::Control(control) if control.max_kbps > 0 => asked.min(control.max_kbps),
-            _ => asked,
-        }
-    }
-}
-
 /// The publisher's own options.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PatchOptions {
@@ -61,6 +41,26 @@ pub(crate) enum Heard {
     Control(PatchControl),
 }
 
+impl Heard {
+    /// Patches of another scale than the stream's are of no use.
+    pub(crate) fn control(mut control: PatchControl, scale: usize) -> Self {
+        if other_scale(&control, scale).is_some() {
+            control.want = Want::None.into();
+        }
+        Self::Control(control)
+    }
+
+    /// Of `asked` kbit/s for patches, what is of use. While nobody has said otherwise: all of it.
+    pub(crate) fn useful_kbps(&self, asked: u32) -> u32 {
+        match self {
+            Self::Control(control) if control.want() == Want::None => 0,
+            // In a message of proto3, 0 is "not said".
+            Self::Control(control) if control.max_kbps > 0 => asked.min(control.max_kbps),
+            _ => asked,
+        }
+    }
+}
+
 impl PatchOptions {
     /// `None`: send no patches now. `carried_kbps` is what the path has left for them.
     pub(crate) fn plan(&self, now: Duration, heard: &Heard, carried_kbps: u32) -> Option<PatchPlan> {
@@ -88,8 +88,7 @@ impl PatchOptions {
             } else {
                 own.per_second
             },
-            kbps: own.kbps,
-            random_share: own.random_share,
+            ..own
         };
         match control.want() {
             Want::None => None,

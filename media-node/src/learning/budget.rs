@@ -23,7 +23,6 @@ const SIZES: usize = 32;
 #[derive(Debug, Default)]
 pub(crate) struct PatchBudget {
     lesson: Option<Lesson>,
-    rest: Duration,
     /// Since when the stream's weights have no advantage.
     lost_since: Option<Duration>,
     sizes: VecDeque<usize>,
@@ -32,6 +31,8 @@ pub(crate) struct PatchBudget {
 #[derive(Clone, Copy, Debug)]
 struct Lesson {
     ends: Duration,
+    /// From its end to the next, at least.
+    rest: Duration,
     /// The weights came to be better than the general ones.
     taught: bool,
 }
@@ -55,8 +56,8 @@ impl PatchBudget {
             return;
         }
         let lost = now.saturating_sub(*self.lost_since.get_or_insert(now)) >= LOST_FOR;
-        if lost && now.saturating_sub(lesson.ends) >= self.rest {
-            let rest = if lesson.taught { REST } else { (self.rest * 2).min(MOST_REST) };
+        if lost && now.saturating_sub(lesson.ends) >= lesson.rest {
+            let rest = if lesson.taught { REST } else { (lesson.rest * 2).min(MOST_REST) };
             self.begin(now, rest);
         }
     }
@@ -73,8 +74,8 @@ impl PatchBudget {
     }
 
     fn begin(&mut self, now: Duration, rest: Duration) {
-        self.lesson = Some(Lesson { ends: now + LESSON, taught: false });
-        (self.rest, self.lost_since) = (rest, None);
+        self.lesson = Some(Lesson { ends: now + LESSON, rest, taught: false });
+        self.lost_since = None;
     }
 }
 

@@ -76,10 +76,11 @@ impl Inference {
         let enhanced = tch::no_grad(|| self.enhance(lr))?;
         let mut output = Plane::filled(width, height, 0);
         enhanced.f_copy_data_u8(output.samples_mut(), width * height)?;
+        sr_net::limit(&mut output, lr);
         Ok(output)
     }
 
-    /// [h·scale, w·scale] bytes. Bicubic is added in f32, so that zero weights give exact bicubic.
+    /// [h·scale, w·scale] bytes, not limited yet. Bicubic is added in f32, so that zero weights give exact bicubic.
     fn enhance(&self, lr: &Plane) -> Result<Tensor, TchError> {
         let size = [1, lr.height() as i64, lr.width() as i64, 1];
         let bytes = Tensor::f_from_data_size(lr.samples(), &size, Kind::Uint8)?.f_to_device(self.device)?;

@@ -4,9 +4,10 @@ use crate::{
     Plane, Weights,
     bicubic::{quantised, upsample},
     convolution::{Channels, convolve},
+    limit,
 };
 
-/// `lr` through the network: `scale` times its size, luma/255 inside, clamped, rounded half up.
+/// `lr` through the network: `scale` times its size, luma/255 inside, clamped, rounded half up, and within [`limit`].
 /// With unshuffle 2 an odd side is replicated by one sample for the network and cut off again.
 ///
 /// # Panics
@@ -21,10 +22,12 @@ pub fn enhance(weights: &Weights, lr: &Plane) -> Plane {
     for (sample, detail) in enhanced.iter_mut().zip(detail(weights, &unit, lr.width(), lr.height())) {
         *sample += 255.0 * detail;
     }
-    quantised(&enhanced, lr.width() * scale, lr.height() * scale)
+    let mut enhanced = quantised(&enhanced, lr.width() * scale, lr.height() * scale);
+    limit(&mut enhanced, lr);
+    enhanced
 }
 
-/// The same without clamp and rounding; input and output are luma/255.
+/// The same without clamp, rounding and limit; input and output are luma/255.
 ///
 /// # Panics
 /// When the weights are not those of their network, or `lr` is not `width * height` long.

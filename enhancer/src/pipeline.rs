@@ -32,10 +32,6 @@ pub struct Enlarged {
     pub network_time: Option<Duration>,
 }
 
-/// Levels between the darkest and the brightest sample of a picture that shows nothing: black, or the begin of a fade
-/// from it. There bicubic is exact, and a network that learned other pictures is not.
-const BLANK_RANGE: u8 = 16;
-
 #[derive(Debug)]
 pub struct Pipeline {
     scale: usize,
@@ -69,12 +65,12 @@ impl Pipeline {
         Enlarged { lr, luma, network_time }
     }
 
-    /// Luma through the network where there are weights, time, and something to see, else bicubic.
+    /// Luma through the network where there are weights and time, else bicubic.
     fn enlarge_luma(&mut self, frame: &LrFrame) -> (Plane, Option<Duration>) {
         let luma = &frame.picture.y;
         let begun = Instant::now();
-        let is_begun = !is_blank(luma) && self.deadline.allows(begun, frame.arrived, frame.interval);
-        if let Some(model) = self.live.model().filter(|_| is_begun) {
+        let in_time = self.deadline.allows(begun, frame.arrived, frame.interval);
+        if let Some(model) = self.live.model().filter(|_| in_time) {
             match model.run(luma) {
                 Ok(enhanced) => {
                     let took = begun.elapsed();
@@ -86,17 +82,4 @@ impl Pipeline {
         }
         (sr_net::bicubic(luma, self.scale), None)
     }
-}
-
-fn is_blank(luma: &Plane) -> bool {
-    let (mut darkest, mut brightest) = (u8::MAX, u8::MIN);
-    for row in luma.samples().chunks(luma.width().max(1)) {
-        for &sample in row {
-            (darkest, brightest) = (darkest.min(sample), brightest.max(sample));
-        }
-        if brightest - darkest > BLANK_RANGE {
-            return false;
-        }
-    }
-    true
 }

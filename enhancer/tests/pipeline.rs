@@ -136,9 +136,9 @@ fn a_black_picture_stays_black() {
     swap_in(&mut enhancer, 1, &brighten(20.0));
     let mut black = picture(160, 90, 0, 0);
     black.y = Plane::filled(160, 90, 16);
-    assert_eq!(enhancer.enhance(in_time(stream.frame(&black, 0)), false).network_time, None);
-    let shown = picture(160, 90, 0, 1);
-    assert!(enhancer.enhance(in_time(stream.frame(&shown, 3000)), false).network_time.is_some());
+    let enlarged = enhancer.pipeline.enlarge(in_time(stream.frame(&black, 0)));
+    assert!(enlarged.network_time.is_some());
+    assert_eq!(enlarged.luma, Plane::filled(320, 180, 16));
 }
 
 #[test]

@@ -53,11 +53,14 @@ async fn main() {
 
     let namespace = cluster.namespace("one").await;
     let mut births = Births::watch(&client, &namespace).await;
+    // An API server holds the first object of a kind back until it has known the kind for two seconds.
+    create(&client, &namespace, one, 1).await;
+    births.until(3).await;
     let mut seconds = Vec::new();
     for index in 0..one {
         let began = Instant::now();
         create(&client, &namespace, index, 1).await;
-        seconds.push((births.until(3 * (index + 1)).await - began).as_secs_f64() * 1e3);
+        seconds.push((births.until(3 * (index + 2)).await - began).as_secs_f64() * 1e3);
     }
     seconds.sort_by(f64::total_cmp);
     let median = format!("median {:.0} ms, of {one}", seconds[one / 2]);
@@ -80,7 +83,7 @@ async fn main() {
     let (before, began) = (operator.sample().await, Instant::now());
     tokio::time::sleep(idle).await;
     let (after, seconds) = (operator.sample().await, began.elapsed().as_secs_f64());
-    let streams = one + burst + many;
+    let streams = 1 + one + burst + many;
     let with = format!("{streams} streams, {} writes before, {seconds:.0} s", before.writes);
     let writes = (after.writes - before.writes) as f64 * 60.0 / seconds;
     figures.add("idle: writes", writes, "/min", "0", with.clone());

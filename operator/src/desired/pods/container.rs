@@ -55,9 +55,8 @@ pub(super) fn container(
         env: Some(env),
         ports: Some(ports(role)),
         resources: Some(resources),
-        startup_probe: Some(probe("/healthz", health, 1, 60)),
-        readiness_probe: Some(probe("/readyz", health, 2, 2)),
-        // Patient: on a node without time to answer, a restart takes the rest of it.
+        readiness_probe: Some(probe("/readyz", health, 1, 4)),
+        // Patient: on a node without time to answer, a restart takes the rest of it. So nothing else is needed while it starts.
         liveness_probe: Some(Probe { timeout_seconds: Some(5), ..probe("/healthz", health, 10, 6) }),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),

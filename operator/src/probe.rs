@@ -133,16 +133,17 @@ impl Prober {
     fn handle_tick(&mut self) {
         let now = self.started.elapsed();
         self.schedule.handle_timeout(now);
-        if now.saturating_sub(self.bound_at) >= BIND_AGAIN {
-            self.bind_again(now);
-        }
         for _ in 0..REQUESTS_PER_TICK {
             let transaction: TransactionId = rand::random();
-            let Some(to) = self.schedule.poll_request(now, transaction) else { return };
+            let Some(to) = self.schedule.poll_request(now, transaction) else { break };
             let sent = self.sockets.of(to).map(|socket| socket.try_send_to(&message::request(transaction), to));
             if let Some(Err(error)) = sent {
                 tracing::debug!(%to, %error, "a probe was not sent");
             }
+        }
+        // Last: a socket can send only when the runtime has met it once.
+        if now.saturating_sub(self.bound_at) >= BIND_AGAIN {
+            self.bind_again(now);
         }
     }
 
@@ -176,4 +177,27 @@ impl Prober {
 /// Where answers may come to.
 fn answered_at<'a>(now: &'a Sockets, before: Option<&'a Sockets>) -> impl Iterator<Item = &'a UdpSocket> {
     std::iter::once(now).chain(before).flat_map(|sockets| std::iter::once(&sockets.v4).chain(&sockets.v6))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_new_after_a_long_rest_is_asked_at_the_first_tick() {
+        let asked = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let sockets = Sockets::bind().unwrap();
+        sockets.v4.writable().await.unwrap();
+        let started = Instant::now() - 2 * BIND_AGAIN;
+        let mut prober =
+            Prober { sockets, before: None, bound_at: Duration::ZERO, schedule: Schedule::default(), started };
+        let addresses = vec![asked.local_addr().unwrap()];
+        let target = Target { stream: "default/demo".parse().unwrap(), pod_uid: "1".to_owned(), addresses };
+        prober.schedule.handle_target(started.elapsed(), target);
+        prober.handle_tick();
+        let request = timeout(Duration::from_secs(5), asked.recv_from(&mut [0; MAX_DATAGRAM_BYTES])).await;
+        request.expect("nothing was sent").unwrap();
+    }
 }

@@ -22,7 +22,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use crate::{metrics::Metrics, names::CHILDREN, stores::Watched};
 
 /// A page is held in memory as a whole.
-const PAGE: u32 = 200;
+const PAGE: u32 = 250;
 const LIST_AGAIN_AFTER: Duration = Duration::from_hours(1);
 
 /// Watches one namespace, or all.

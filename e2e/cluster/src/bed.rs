@@ -107,6 +107,12 @@ impl Bed {
         Ok(self.api::<Pod>().list(&selected).await?.items)
     }
 
+    /// One of them, as soon as there is one: the trainer of a stream comes when patches wait, and may go when it has nothing
+    /// more to learn.
+    pub(crate) async fn a_pod(&self, stream: &str, role: Role) -> anyhow::Result<Pod> {
+        within(60, &format!("there is a {role}"), async || Ok(self.pods(stream, role).await?.into_iter().next())).await
+    }
+
     pub(crate) async fn delete_streams(&self) {
         // A scenario that ends well has none left.
         for kind in ["livestreams", "secrets"] {

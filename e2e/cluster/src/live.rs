@@ -3,9 +3,10 @@
 use std::{io::Write, time::Instant};
 
 use anyhow::{Context, ensure};
-use crds::{LiveStreamStatus, conditions::ConditionType};
+use crds::{LiveStreamStatus, Role, conditions::ConditionType};
 use e2e::{Publisher, Viewer, clip};
 use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 use tempfile::NamedTempFile;
 
 use crate::{
@@ -65,6 +66,25 @@ impl<'b> Live<'b> {
         let (expected, shown) =
             (after.frames_expected - before.frames_expected, after.frames_shown - before.frames_shown);
         Ok((done, expected.saturating_sub(shown) as f64 / f64::from(FPS)))
+    }
+
+    /// The same, where the media-node must not even notice.
+    pub(crate) async fn lost_unnoticed_while<T>(
+        &self,
+        happening: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<(T, f64)> {
+        let before = self.media_node().await?;
+        let ended = self.lost_while(happening).await?;
+        let after = self.media_node().await?;
+        ensure!(after == before, "the media-node was {before:?}, and is {after:?}");
+        Ok(ended)
+    }
+
+    /// What tells a media-node from another, and from itself after a restart.
+    async fn media_node(&self) -> anyhow::Result<(Option<String>, i32)> {
+        let pod = self.bed.a_pod(&self.name, Role::MediaNode).await?;
+        let containers = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
+        Ok((pod.uid(), containers.into_iter().flatten().map(|container| container.restart_count).sum()))
     }
 
     /// `kubectl get` shows a gain.

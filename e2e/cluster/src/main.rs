@@ -53,8 +53,8 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     let mut failed = Vec::new();
     for scenario in &chosen {
-        if !passes(&bed, scenario).await {
-            failed.push(scenario.name);
+        if let Err(error) = attempt(&bed, scenario).await {
+            failed.push((scenario.name, error));
         }
     }
     bed.figures.write()?;
@@ -63,11 +63,14 @@ async fn main() -> anyhow::Result<ExitCode> {
     if failed.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    println!("e2e: failed: {}; what the cluster said is in {}", failed.join(", "), bed::OUTPUT);
+    for (name, error) in failed {
+        println!("e2e: {name} FAILED: {error:#}");
+    }
+    println!("e2e: what the cluster said then is in {}", bed::OUTPUT);
     Ok(ExitCode::FAILURE)
 }
 
-async fn passes(bed: &Bed, scenario: &Scenario) -> bool {
+async fn attempt(bed: &Bed, scenario: &Scenario) -> anyhow::Result<()> {
     println!("e2e: {} …", scenario.name);
     let started = Instant::now();
     let ended = (scenario.run)(bed).await;
@@ -80,5 +83,5 @@ async fn passes(bed: &Bed, scenario: &Scenario) -> bool {
         }
     }
     bed.delete_streams().await;
-    ended.is_ok()
+    ended
 }

@@ -1,6 +1,6 @@
 //! A stream moves, and those who publish and watch come along.
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use crds::{LiveStream, Role};
 use kube::{
     Api, ResourceExt,
@@ -30,9 +30,12 @@ pub(super) async fn a_drained_node_takes_nothing_from_who_watches(bed: &Bed) -> 
     bed.figures.add("node with a live stream drained", seconds, "s", "< 30");
     bed.figures.add("drain: source lost", lost, "s", "< 2");
     live::is_shown_at(&before.whep).await?;
-    let pods = bed.pods(&live.name, Role::MediaNode).await?;
-    let places: Vec<_> = pods.iter().filter_map(|pod| pod.spec.as_ref()?.node_name.clone()).collect();
-    ensure!(places == [first], "the media-node is on {places:?}");
+    until(60, "the media-node is on the first node alone", async || {
+        let pods = bed.pods(&live.name, Role::MediaNode).await?;
+        let places: Vec<_> = pods.iter().filter_map(|pod| pod.spec.as_ref()?.node_name.as_ref()).collect();
+        Ok(places == [&first])
+    })
+    .await?;
     live.is_enhanced().await?;
     live.gains().await.map(drop)
 }

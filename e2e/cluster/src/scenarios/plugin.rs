@@ -23,16 +23,18 @@ pub(super) async fn kubectl_acuity_answers(bed: &Bed) -> anyhow::Result<()> {
     for part in ["asked-media-node-0", "asked-enhancer-0", "asked-trainer-0", "Accepting"] {
         ensure!(status.contains(part), "status does not tell of {part}:\n{status}");
     }
-    let logs = bed.acuity(&["logs", NAME, "--tail", "5"]).await?;
-    for role in Role::ALL {
-        ensure!(logs.contains(&format!("{role}-0 | ")), "there are no logs of the {role}:\n{logs}");
-    }
+    // Weights that others learned may gain before the first trainer has said a word.
+    until(60, "each pod has a log", async || {
+        let logs = bed.acuity(&["logs", NAME, "--tail", "5"]).await?;
+        Ok(Role::ALL.iter().all(|role| logs.contains(&format!("{role}-0 | "))))
+    })
+    .await?;
     watch_tells_the_gain(bed).await?;
     checkpoints_are_kept(bed).await?;
 
-    let before = trainer(bed).await?;
+    let before = bed.a_pod(NAME, Role::Trainer).await?.uid();
     bed.acuity(&["restart", NAME, "--role", "trainer"]).await?;
-    until(30, "there is another trainer", async || Ok(trainer(bed).await? != before)).await
+    until(60, "there is another trainer", async || Ok(bed.a_pod(NAME, Role::Trainer).await?.uid() != before)).await
 }
 
 async fn watch_tells_the_gain(bed: &Bed) -> anyhow::Result<()> {
@@ -67,16 +69,14 @@ async fn checkpoints_are_kept(bed: &Bed) -> anyhow::Result<()> {
     bed.acuity(&["checkpoint", "download", NAME, "--file", &file.to_string_lossy()]).await?;
     ensure!(fs::metadata(&file)?.len() > 1000, "the file is too short for weights");
 
-    bed.acuity(&["checkpoint", "pin", NAME]).await?;
-    let pinned: Vec<_> = list().await?.into_iter().filter(|row| row["pinned"] == true).collect();
-    ensure!(pinned.len() == 1 && pinned[0]["live"] == true, "what viewers see is to be pinned: {pinned:?}");
+    // In a bad second viewers see bicubic, which cannot be pinned.
+    until(60, "what viewers see is pinned", async || {
+        bed.acuity(&["checkpoint", "pin", NAME]).await?;
+        let pinned: Vec<_> = list().await?.into_iter().filter(|row| row["pinned"] == true).collect();
+        Ok(pinned.len() == 1 && pinned[0]["live"] == true)
+    })
+    .await?;
     bed.acuity(&["checkpoint", "unpin", NAME]).await?;
     ensure!(!list().await?.iter().any(|row| row["pinned"] == true), "nothing is to be pinned any more");
     Ok(())
-}
-
-/// What tells one trainer from the next of its name.
-async fn trainer(bed: &Bed) -> anyhow::Result<String> {
-    let pods = bed.pods(NAME, Role::Trainer).await?;
-    pods.first().and_then(ResourceExt::uid).context("there is no trainer")
 }

@@ -21,8 +21,8 @@ pub(super) async fn live_streams_follow_an_upgrade_and_its_rollback(bed: &Bed) -
     live.gains().await?;
     let mut options = vec!["--set".to_owned(), "commonLabels.team=games".to_owned()];
     for (role, key) in [(Role::MediaNode, "mediaNode"), (Role::Enhancer, "enhancer"), (Role::Trainer, "trainer")] {
-        let image = image_of(bed, &live.name, role).await?.with_context(|| format!("there is no {role}"))?;
-        let tag = bed.tag_again(&image, LATER).await?;
+        let pod = bed.a_pod(&live.name, role).await?;
+        let tag = bed.tag_again(image(&pod).context("a pod has an image")?, LATER).await?;
         options.extend(["--set-string".to_owned(), format!("images.{key}.tag={tag}")]);
     }
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
@@ -63,10 +63,6 @@ async fn all_have(bed: &Bed, stream: &str, later: bool) -> anyhow::Result<bool> 
         }
     }
     Ok(true)
-}
-
-async fn image_of(bed: &Bed, stream: &str, role: Role) -> anyhow::Result<Option<String>> {
-    Ok(bed.pods(stream, role).await?.first().and_then(image).map(str::to_owned))
 }
 
 fn image(pod: &Pod) -> Option<&str> {

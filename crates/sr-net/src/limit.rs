@@ -1,5 +1,7 @@
 //! How far a network may go: where a picture shows little, it adds little.
 
+use std::ops::Range;
+
 use crate::Plane;
 
 /// LR samples on each side of a place that are its neighbourhood: as far as bicubic looks.
@@ -20,9 +22,9 @@ pub fn limit(enhanced: &mut Plane, lr: &Plane) {
     }
     let scale = enhanced.width() / width;
     assert_eq!((enhanced.width(), enhanced.height()), (width * scale, height * scale), "{lr:?} enlarged");
-    let mut columns = Range::of(width + 2 * RADIUS);
-    let mut windows = Range::of(width);
-    let mut limits = Range::of(width * scale);
+    let mut columns = Limits::of(width + 2 * RADIUS);
+    let mut windows = Limits::of(width);
+    let mut limits = Limits::of(width * scale);
     for (y, rows) in enhanced.samples_mut().chunks_exact_mut(width * scale * scale).enumerate() {
         columns.fold_rows(lr, y.saturating_sub(RADIUS)..(y + RADIUS + 1).min(height));
         windows.fold_columns(&columns);
@@ -37,18 +39,18 @@ pub fn limit(enhanced: &mut Plane, lr: &Plane) {
 }
 
 /// From where to where, at every place of a row.
-struct Range {
+struct Limits {
     low: Vec<u8>,
     high: Vec<u8>,
 }
 
-impl Range {
+impl Limits {
     fn of(places: usize) -> Self {
         Self { low: vec![0; places], high: vec![0; places] }
     }
 
     /// Of each column of `rows`; edges are repeated by [`RADIUS`].
-    fn fold_rows(&mut self, plane: &Plane, rows: std::ops::Range<usize>) {
+    fn fold_rows(&mut self, plane: &Plane, rows: Range<usize>) {
         let inside = RADIUS..RADIUS + plane.width();
         self.low.fill(u8::MAX);
         self.high.fill(u8::MIN);

@@ -25,7 +25,6 @@ mod pair;
 mod pairer;
 mod registry;
 mod report;
-mod scene;
 mod service;
 mod store;
 #[cfg(test)]
@@ -60,7 +59,6 @@ use self::{
     pair::Pair,
     pairer::{Ended, Pairer},
     registry::Registry,
-    scene::FrameMarks,
     store::Store,
     wire::{DropReason, FromPairerKind, Paired, ReceivedPatch},
 };
@@ -281,7 +279,7 @@ impl Loop {
                 match taken {
                     Ok(false) => {}
                     Ok(true) => {
-                        self.desk.update(|registry, _| registry.count_pairer_started());
+                        self.desk.update(|registry, _| registry.handle_pairer_started());
                         self.handle_tick();
                     }
                     Err(reason) => self.drop_patch(reason),
@@ -307,12 +305,11 @@ impl Loop {
     }
 
     fn handle_pair(&mut self, paired: Paired) {
-        let Paired { patch, sequence, frame_mean, frame_width, frame_height } = paired;
+        let Paired { patch, sequence, scene, frame_width, frame_height } = paired;
         let Some((pair, mut patch)) = patch.and_then(|patch| Some((Arc::new(Pair::new(&patch)?), patch))) else {
             return self.drop_patch("pairer_malformed");
         };
-        let frame = FrameMarks { stream_time: patch.stream_time, phash: patch.phash, mean: frame_mean };
-        self.desk.update(|registry, now| registry.handle_pair(now, Arc::clone(&pair), frame));
+        self.desk.update(|registry, now| registry.handle_pair(now, Arc::clone(&pair), scene));
         if self.to_measure.try_send(pair).is_err() {
             self.unmeasured.inc();
         }

@@ -15,7 +15,6 @@ use super::{
     guard::{Errors, GuardChange, LiveGuard, Shown},
     judge::{self, LEAST_PAIRS, MOST_PAIRS, Refusal},
     pair::{Pair, RecentPair, RecentPairs},
-    scene::{FrameMarks, Scenes},
 };
 
 /// Video without a pair for so long: nobody judges what its viewers see.
@@ -55,7 +54,8 @@ pub(crate) struct Registry {
     pairs: RecentPairs,
     guard: LiveGuard,
     gain: GainWindow,
-    scenes: Scenes,
+    /// The newest that the pairer has counted.
+    scene: Option<u64>,
     general: Option<Live>,
     /// The newest that was accepted, or the pinned one.
     own: Option<Live>,
@@ -147,10 +147,12 @@ impl Registry {
         }
     }
 
-    pub(crate) fn handle_pair(&mut self, now: Duration, pair: Arc<Pair>, frame: FrameMarks) {
+    pub(crate) fn handle_pair(&mut self, now: Duration, pair: Arc<Pair>, scene: u64) {
         self.counts.patches_accepted += 1;
         self.pairs.push(now, pair);
-        if self.scenes.is_change(now, frame) {
+        let before = self.scene;
+        self.scene = before.max(Some(scene));
+        if before.is_some_and(|before| scene > before) {
             self.counts.scene_changes += 1;
             self.guard.forget();
             self.events.push(StreamEventKind::SceneChange);
@@ -274,7 +276,8 @@ impl Registry {
         *self.counts.patches_dropped_by_reason.entry(reason.to_owned()).or_default() += 1;
     }
 
-    pub(crate) fn count_pairer_started(&mut self) {
+    pub(crate) fn handle_pairer_started(&mut self) {
+        self.scene = None;
         self.events.push(StreamEventKind::PairerStarted);
     }
 

@@ -83,9 +83,9 @@ pub struct Paired {
     /// Of the publisher's patch.
     #[prost(uint64, tag = "2")]
     pub sequence: u64,
-    /// Mean luma of the whole LR frame.
-    #[prost(uint32, tag = "3")]
-    pub frame_mean: u32,
+    /// Of the frame: how many cuts the pairer has seen up to it.
+    #[prost(uint64, tag = "3")]
+    pub scene: u64,
     #[prost(uint32, tag = "4")]
     pub frame_width: u32,
     #[prost(uint32, tag = "5")]

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use sr_net::Plane;
 
+use crate::scenes::{Marks, Scenes};
+
 /// How long a frame is kept, in 90 kHz ticks: 2 s.
 const KEPT_TICKS: u64 = 180_000;
 /// The most samples kept, whatever the size of the frames: 2 s of 640x360 at 60 frames a second.
@@ -14,14 +16,9 @@ const KEPT_SAMPLES: usize = 28 << 20;
 pub(crate) struct Frame {
     pub(crate) stream_time: u64,
     pub(crate) luma: Plane,
-    marks: Option<Marks>,
-}
-
-/// What tells a frame's scene from another's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Marks {
     pub(crate) phash: u64,
-    pub(crate) mean: u8,
+    /// Counted from 0.
+    pub(crate) scene: u64,
 }
 
 /// Oldest first, stream times rising.
@@ -29,6 +26,7 @@ pub(crate) struct Marks {
 pub(crate) struct Frames {
     frames: VecDeque<Frame>,
     samples: usize,
+    scenes: Scenes,
 }
 
 /// A frame with those decoded just before and after it.
@@ -43,7 +41,9 @@ impl Frames {
             return;
         }
         self.samples += luma.samples().len();
-        self.frames.push_back(Frame { stream_time, luma, marks: None });
+        let marks = Marks::of(&luma);
+        let scene = self.scenes.next(stream_time, marks);
+        self.frames.push_back(Frame { stream_time, luma, phash: marks.phash, scene });
         while let Some(oldest) = self.frames.front() {
             let young = oldest.stream_time + KEPT_TICKS >= stream_time;
             if self.frames.len() <= 2 || (young && self.samples <= KEPT_SAMPLES) {
@@ -65,16 +65,6 @@ impl Frames {
     pub(crate) fn get(&self, position: usize) -> (&Frame, Neighbours<'_>) {
         let before = position.checked_sub(1).and_then(|before| self.frames.get(before));
         (&self.frames[position], Neighbours { before, after: self.frames.get(position + 1) })
-    }
-
-    /// Computed once a frame, and only for frames with patches.
-    pub(crate) fn marks(&mut self, position: usize) -> Marks {
-        let frame = &mut self.frames[position];
-        *frame.marks.get_or_insert_with(|| {
-            let samples = frame.luma.samples();
-            let sum: u64 = samples.iter().map(|&sample| u64::from(sample)).sum();
-            Marks { phash: sr_net::phash(&frame.luma), mean: (sum / samples.len().max(1) as u64) as u8 }
-        })
     }
 }
 
@@ -103,11 +93,20 @@ mod tests {
     }
 
     #[test]
+    fn each_frame_has_its_scene() {
+        let mut frames = Frames::default();
+        for (index, luma) in [20, 22, 200, 202].into_iter().enumerate() {
+            frames.push(index as u64 * 3000, Plane::filled(16, 8, luma));
+        }
+        assert_eq!([0, 1, 2, 3].map(|position| frames.get(position).0.scene), [0, 0, 1, 1]);
+    }
+
+    #[test]
     fn a_frame_that_is_no_newer_is_left_out() {
         let mut frames = Frames::default();
         frames.push(3000, Plane::filled(16, 8, 1));
         frames.push(3000, Plane::filled(16, 8, 2));
         assert_eq!((frames.frames.len(), frames.samples), (1, 128));
-        assert_eq!(frames.marks(0).mean, 1);
+        assert_eq!(frames.get(0).0.luma.samples()[0], 1);
     }
 }

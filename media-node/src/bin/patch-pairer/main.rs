@@ -5,6 +5,7 @@
 mod frames;
 mod pairing;
 mod sandbox;
+mod scenes;
 
 use std::io::{self, BufWriter, Read, Write};
 

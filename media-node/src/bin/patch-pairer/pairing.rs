@@ -110,7 +110,6 @@ impl Pairer {
         let Some(position) = self.frames.position(received.stream_time) else {
             return Err(if self.waits_for_keyframe { DropReason::NoKeyframe } else { DropReason::FrameGone });
         };
-        let marks = self.frames.marks(position);
         let (frame, neighbours) = self.frames.get(position);
         let rect = patch.rect.as_ref().ok_or(DropReason::BadRect)?;
         let cut = Cut::new(rect, scale as usize, &frame.luma)?;
@@ -145,12 +144,12 @@ impl Pairer {
                 hr_coding: PixelCoding::Raw.into(),
                 hr_luma: hr.into_samples().into(),
                 selection: patch.selection,
-                phash: marks.phash,
+                phash: frame.phash,
                 bicubic_psnr_millidecibels: (psnr_db * 1000.0).round() as u32,
                 publisher_session: received.session.clone(),
             }),
             sequence: patch.sequence,
-            frame_mean: marks.mean.into(),
+            scene: frame.scene,
             frame_width: frame.luma.width() as u32,
             frame_height: frame.luma.height() as u32,
         })

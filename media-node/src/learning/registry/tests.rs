@@ -17,8 +17,7 @@ fn live(version: u64, weights: &Weights) -> Live {
 fn see(registry: &mut Registry, at: f64, detail: f32, scene: u64) {
     let stream_time = (at * 90_000.0) as u64 + 1;
     let pair = pair(stream_time, detail);
-    let phash = if scene.is_multiple_of(2) { 0 } else { u64::MAX };
-    registry.handle_pair(seconds(at), Arc::clone(&pair), FrameMarks { stream_time, phash, mean: 128 });
+    registry.handle_pair(seconds(at), Arc::clone(&pair), scene);
     let mse = |live: &Live| (live.checkpoint.version, pair.planes.mse(&live.weights));
     let measured: Vec<_> = registry.at_hand().iter().map(mse).collect();
     registry.handle_measured(seconds(at), &pair, &measured);
@@ -163,6 +162,19 @@ fn a_scene_cut_that_makes_the_live_version_bad_withdraws_it_within_five_seconds(
         assert!(restored_at.unwrap() - at(400) <= 5.0, "{restored_at:?}");
         assert_eq!(registry.status(seconds(at(600))).checkpoints_withdrawn, 1);
     }
+}
+
+#[test]
+fn only_a_newer_scene_of_the_same_pairer_is_a_change() {
+    let mut registry = open_registry();
+    see(&mut registry, 0.0, 0.2, 3);
+    see(&mut registry, 1.0, 0.2, 4);
+    see(&mut registry, 2.0, 0.2, 3);
+    see(&mut registry, 3.0, 0.2, 4);
+    assert_eq!(registry.status(seconds(3.0)).scene_changes, 1, "a pair that comes late is of the scene before");
+    registry.handle_pairer_started();
+    see(&mut registry, 4.0, 0.2, 0);
+    assert_eq!(registry.status(seconds(4.0)).scene_changes, 1, "another pairer counts from zero");
 }
 
 #[test]

@@ -1,6 +1,11 @@
 //! `operator replay FILE`: a scaling decision made again from the record that its Event holds.
 
-use std::{collections::BTreeSet, fmt::Write, path::Path};
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    io::{self, Write as _},
+    path::Path,
+};
 
 use anyhow::Context;
 
@@ -13,8 +18,7 @@ use crate::autoscaling::{Record, ScalingDecision};
 pub fn replay(file: &Path) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
     let decision = Record::replay(&text).with_context(|| format!("replaying {}", file.display()))?;
-    print!("{}", describe(&decision));
-    Ok(())
+    io::stdout().write_all(describe(&decision).as_bytes()).context("writing what is decided")
 }
 
 fn describe(decision: &ScalingDecision) -> String {

@@ -32,14 +32,15 @@ pub(crate) struct Candidate {
 const BICUBIC_REACH: usize = 2;
 
 impl CodedFrame {
-    /// The `size * size` piece (or what the picture has of it) at a place of the grid of 2 · scale pixels; `random` is
-    /// uniform in [0, 1) for each direction.
+    /// The `size * size` piece (or what the picture has of it) at a place of the grid of 2 · scale pixels. Its middle is at
+    /// `random`, from 0 to 1 in each direction, or as near as the picture's edge lets it: drawn from all places alike, the
+    /// edge itself would be in one piece of a hundred.
     pub(crate) fn candidate(&self, scale: usize, size: usize, random: [f64; 2]) -> Option<Candidate> {
         let grid = 2 * scale;
         let (width, height) = (size.min(self.hr.width()), size.min(self.hr.height()));
         let place = |whole: usize, part: usize, random: f64| {
-            let places = (whole - part) / grid + 1;
-            ((random * places as f64) as usize).min(places - 1) * grid
+            let middle = (random * whole as f64) as usize;
+            middle.saturating_sub(part / 2).min(whole - part) / grid * grid
         };
         let (x, y) = (place(self.hr.width(), width, random[0]), place(self.hr.height(), height, random[1]));
         let hr = self.hr.crop(x, y, width, height)?;
@@ -186,6 +187,14 @@ mod tests {
         }
         let expected = (0..=24).step_by(4).flat_map(|x| (0..=8).step_by(4).map(move |y| (x, y))).collect();
         assert_eq!(places, expected);
+    }
+
+    #[test]
+    fn the_edge_is_drawn_about_as_often_as_any_other_place() {
+        let frame = CodedFrame { rtp_timestamp: 0, hr: noise(400, 16), lr: noise(200, 8) };
+        let pieces = (0..400).map(|step| frame.candidate(2, 40, [f64::from(step) / 400.0, 0.0]).unwrap().rect);
+        let holds = |column: u32| pieces.clone().filter(|rect| (rect.x..rect.x + rect.width).contains(&column)).count();
+        assert_eq!([0, 19, 200, 399].map(holds), [24, 40, 40, 20]);
     }
 
     #[test]

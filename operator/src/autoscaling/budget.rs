@@ -215,7 +215,7 @@ impl Ledger {
         let shares: u64 = self.accounts.values().map(|account| account.share).sum();
         let granted = 1000 * self.granted_units();
         for account in self.accounts.values_mut() {
-            let most = MOST_TURNS * THOUSANDTHS_MS_PER_UNIT_TURN * i64::from(account.claim.cost);
+            let most = account.most_credit();
             let due = u128::from(account.share) * u128::from(granted) / u128::from(shares.max(1));
             let lacking = due as i64 - account.units(account.granted) as i64 * 1000;
             account.credit = (account.credit + lacking * elapsed).clamp(-most, most);
@@ -312,8 +312,12 @@ impl Ledger {
         let holders = || self.accounts.iter().filter(|(name, account)| *name != stream && account.granted > 0);
         let surplus = |account: &Account| account.units(account.granted.saturating_sub(account.whole_share()));
         let in_surplus: u64 = holders().map(|(_, account)| surplus(account)).sum();
-        // A trainer that takes many units may need what others have for good; then they take turns in that too.
+        // A trainer that takes many units may need what others have for good; then they take turns in that too, until
+        // it has its share.
         let from_all = free + in_surplus < waiting.cost();
+        if from_all && waiting.has_its_share() {
+            return None;
+        }
         let patience = timing::FAIR_PATIENCE;
         let is_patient = waiting.below_since.is_none_or(|since| now.duration_since(since) < patience);
         let due = match waiting.is_below() && !from_all {
@@ -321,7 +325,12 @@ impl Ledger {
             true => 0,
             false => THOUSANDTHS_MS_PER_UNIT_TURN * i64::from(waiting.claim.cost),
         };
-        let mut ready: Vec<_> = holders().filter(|(_, account)| waiting.credit - account.credit >= due).collect();
+        // Who cannot gather more credit is not kept waiting by one who never spends any.
+        let is_overdue = waiting.credit >= waiting.most_credit();
+        let has_had_its_turn = |account: &Account| now.duration_since(account.granted_at) >= timing::TURN;
+        let is_ready =
+            |account: &Account| waiting.credit - account.credit >= due || is_overdue && has_had_its_turn(account);
+        let mut ready: Vec<_> = holders().filter(|(_, account)| is_ready(account)).collect();
         ready.sort_by_key(|(_, account)| account.credit);
         let (mut freed, mut victims) = (free, Vec::new());
         for (name, account) in ready {
@@ -386,12 +395,20 @@ impl Account {
         u32::try_from(self.share / 1000 / self.cost()).unwrap_or(u32::MAX)
     }
 
+    fn most_credit(&self) -> i64 {
+        MOST_TURNS * THOUSANDTHS_MS_PER_UNIT_TURN * i64::from(self.claim.cost)
+    }
+
     fn is_short(&self) -> bool {
         self.granted < self.claim.wanted
     }
 
     fn is_below(&self) -> bool {
         self.is_short() && self.granted < self.whole_share()
+    }
+
+    fn has_its_share(&self) -> bool {
+        1000 * self.units(self.granted) >= self.share
     }
 
     fn has_waited_a_turn(&self) -> bool {

@@ -3,7 +3,10 @@
 use crds::conditions::ScalingLimited;
 use proptest::prelude::*;
 
-use super::world::World;
+use super::{
+    super::share::{Demand, fair_shares},
+    world::World,
+};
 
 fn spent(world: &World) -> u32 {
     world.streams.iter().map(|stream| stream.alive() * stream.spec.cost).sum()
@@ -127,6 +130,16 @@ fn contended(wishers: &[Wisher], budget: u32) -> World {
     world
 }
 
+/// Trainer-seconds of each in `seconds`, were trainers no whole things. One that trains too slowly wants two.
+fn right(wishers: &[Wisher], budget: u32, seconds: u32) -> Vec<u32> {
+    let wanted = |wisher: &Wisher| if wisher.steps_per_second < 60 { 2 } else { 1 };
+    let demand =
+        |wisher: &Wisher| Demand { weight: wisher.weight.into(), units: (wanted(wisher) * wisher.cost).into() };
+    let shares = fair_shares(budget.into(), &wishers.iter().map(demand).collect::<Vec<_>>());
+    let trainer_seconds = |(share, wisher): (u64, &Wisher)| share * u64::from(seconds) / u64::from(1000 * wisher.cost);
+    shares.into_iter().zip(wishers).map(|one| trainer_seconds(one) as u32).collect()
+}
+
 /// Each takes two of the three units: one of them has a trainer at a time, and the third unit is nobody's.
 #[test]
 fn one_of_small_weight_has_its_turn_where_only_one_fits() {
@@ -145,6 +158,29 @@ fn credit_that_grows_no_more_does_not_end_the_waiting() {
     let mut world = contended(&wishers, 4);
     let served = served(&mut world, 8 * 3600);
     assert!(served.iter().all(|seconds| *seconds > 1000), "{served:?}");
+}
+
+/// The first has exactly its share for good, and the third unit serves the second alone.
+#[test]
+fn who_has_its_share_for_good_lets_others_have_a_turn_where_they_fit_nowhere_else() {
+    let wishers = [(8, 2), (1, 1), (1, 2), (2, 2)];
+    let wishers = wishers.map(|(weight, cost)| Wisher { weight, cost, steps_per_second: 60 });
+    let served = served(&mut contended(&wishers, 3), 8 * 3600);
+    assert!(served.iter().all(|seconds| *seconds > 800), "{served:?}");
+    assert!(served[0] > 5 * 3600, "{served:?}");
+}
+
+/// The last could take two at a time; its share is less than one.
+#[test]
+fn nobody_goes_beyond_its_share_with_what_another_has_a_right_to() {
+    let wishers = [(18, 1, 15), (3, 1, 60), (7, 2, 15)];
+    let wishers = wishers.map(|(weight, cost, steps_per_second)| Wisher { weight, cost, steps_per_second });
+    let mut world = contended(&wishers, 4);
+    world.run(600);
+    for _ in 0..4 * 3600 {
+        world.step();
+        assert_eq!(world.streams[0].alive(), 2);
+    }
 }
 
 proptest! {
@@ -175,14 +211,17 @@ proptest! {
     }
 
     #[test]
-    fn more_weight_is_no_less_service(wishers in wishers(), budget in 2..6u32) {
+    fn more_weight_is_no_less_service_by_right(wishers in wishers(), budget in 2..6u32) {
+        let seconds = 4 * 3600;
         let mut world = contended(&wishers, budget);
-        let before = served(&mut world, 4 * 3600)[0];
+        let before = served(&mut world, seconds)[0];
         let mut heavier = wishers.clone();
         heavier[0].weight *= 2;
         let mut world = contended(&heavier, budget);
-        let after = served(&mut world, 4 * 3600)[0];
-        // A turn more or less, for where the end of the time falls.
-        prop_assert!(after + 600 >= before, "{before} s, and {after} s with twice the weight");
+        let after = served(&mut world, seconds)[0];
+        // What it had beyond its right was what others could not use, which is another matter with each weight. A turn
+        // more or less, for where the end of the time falls.
+        let due = before.min(right(&heavier, budget, seconds)[0]);
+        prop_assert!(after + 1200 >= due, "{before} s, and {after} s with twice the weight, of {due}");
     }
 }

@@ -26,10 +26,11 @@ const LEAST_PAIRS_TO_RETURN: usize = 3;
 /// What returns must be better than what is shown by so much, and by twice as much for each further withdrawal of the
 /// last minute: around 0 dB, patches differ more than weights.
 const RETURN_ABOVE_DB: f64 = 0.05;
-const MOST_RETURN_ABOVE_DB: f64 = 0.4;
+const MOST_RETURN_ABOVE_DB: f64 = 0.2;
 const REMEMBERED: Duration = Duration::from_secs(60);
-/// Below bicubic: less than this is chance, as the judge has it too.
-const BELOW_DB: f64 = -0.02;
+/// Patches of one scene differ by so much in what they gain. The mean of `n` is below bicubic by chance unless it is by
+/// more than this over √n.
+const DEVIATION_DB: f64 = 0.25;
 
 /// What viewers get.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,13 +146,13 @@ impl LiveGuard {
             self.gain_db(shown, LEAST_PAIRS_TO_RETURN).is_some_and(|gain_db| gain_db > over_db + above)
         };
         match self.shown {
-            Shown::Own if shown_db < BELOW_DB => {
+            Shown::Own if self.is_below_bicubic() => {
                 let general = self.gain_db(Shown::General, LEAST_PAIRS).is_some_and(|gain_db| gain_db > 0.0);
                 if general { Shown::General } else { Shown::Bicubic }
             }
             Shown::Own => Shown::Own,
             Shown::General | Shown::Bicubic if returns(Shown::Own, shown_db.max(0.0)) => Shown::Own,
-            Shown::General if shown_db < BELOW_DB => {
+            Shown::General if self.is_below_bicubic() => {
                 let own = self.gain_db(Shown::Own, LEAST_PAIRS).is_some_and(|gain_db| gain_db > above);
                 if own { Shown::Own } else { Shown::Bicubic }
             }
@@ -168,18 +169,28 @@ impl LiveGuard {
         (RETURN_ABOVE_DB * (further as f64).exp2()).min(MOST_RETURN_ABOVE_DB)
     }
 
+    /// What is shown.
+    fn is_below_bicubic(&self) -> bool {
+        let deviation_db = DEVIATION_DB / (self.pairs_of(self.shown).count() as f64).sqrt();
+        self.gain_db(self.shown, LEAST_PAIRS).is_some_and(|gain_db| gain_db < -deviation_db)
+    }
+
     /// Over bicubic, on the same pairs; `None` when they are fewer than `least`.
     fn gain_db(&self, shown: Shown, least: usize) -> Option<f64> {
-        let error = |errors: &Errors| match shown {
+        let pairs: Vec<(f64, f64)> = self.pairs_of(shown).collect();
+        let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / pairs.len() as f64;
+        let psnr_db = |of| sr_net::psnr_of_mse_db(mean(of) + UNSEEN_MSE);
+        (pairs.len() >= least).then(|| psnr_db(|(_, shown)| *shown) - psnr_db(|(bicubic, _)| *bicubic))
+    }
+
+    /// Errors of bicubic and of `shown` on each pair that both were measured on.
+    fn pairs_of(&self, shown: Shown) -> impl Iterator<Item = (f64, f64)> {
+        let error = move |errors: &Errors| match shown {
             Shown::Bicubic => Some(errors.bicubic),
             Shown::General => errors.general,
             Shown::Own => errors.own,
         };
-        let pairs: Vec<(f64, f64)> =
-            self.measured.iter().filter_map(|(_, errors)| Some((errors.bicubic, error(errors)?))).collect();
-        let mean = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / pairs.len() as f64;
-        let psnr_db = |of| sr_net::psnr_of_mse_db(mean(of) + UNSEEN_MSE);
-        (pairs.len() >= least).then(|| psnr_db(|(_, shown)| *shown) - psnr_db(|(bicubic, _)| *bicubic))
+        self.measured.iter().filter_map(move |(_, errors)| Some((errors.bicubic, error(errors)?)))
     }
 }
 

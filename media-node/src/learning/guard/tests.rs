@@ -93,6 +93,16 @@ fn one_odd_patch_is_no_verdict() {
 }
 
 #[test]
+fn the_fewer_patches_the_further_below_bicubic_they_must_be() {
+    let withdrawn_after = |error: f64| {
+        let mut guard = own_shown(false);
+        (1..=20).find(|pairs| guard.handle_measured(seconds(f64::from(*pairs) / 10.0), errors((0.0, error))).is_some())
+    };
+    // 100 to 105 is 0.21 dB, to 103 is 0.13 dB, to 102.2 is 0.09 dB, and to 101 is 0.04 dB.
+    assert_eq!([105.0, 103.0, 102.2, 101.0].map(withdrawn_after), [Some(2), Some(4), Some(8), None]);
+}
+
+#[test]
 fn without_pairs_it_shows_what_was_chosen_for_that() {
     let unjudged = |has_general, unjudged, own: bool| {
         let mut guard = LiveGuard::new(has_general, unjudged);

@@ -25,6 +25,7 @@ use crate::{
     changes::behind_service,
     context::Context,
     memory::Memory,
+    metrics::Metrics,
     observe::Observed,
     outage::{Outage, Turn},
     ports::HostPorts,
@@ -102,6 +103,10 @@ impl Operator {
 
     pub(crate) fn bus(&self) -> Option<Bus> {
         self.context.bus.clone()
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.context.metrics
     }
 
     /// From now on it goes by what pods report.

@@ -5,6 +5,8 @@ use telemetry::prometheus_client::{
     registry::Registry,
 };
 
+use crate::reports::Counts;
+
 /// One label and its value.
 pub type Label = [(&'static str, String); 1];
 
@@ -23,6 +25,9 @@ pub struct Metrics {
     pub watch_restarts_by_kind: Family<Label, Counter>,
     /// 1 while the API server does not answer and everything rests.
     pub api_server_away: Gauge,
+    pub reports: Counts,
+    /// 1 while NATS is not reachable and the last decisions stay.
+    pub nats_away: Gauge,
 }
 
 impl Default for Metrics {
@@ -38,6 +43,8 @@ impl Default for Metrics {
             unreadable_streams: Gauge::default(),
             watch_restarts_by_kind: Family::default(),
             api_server_away: Gauge::default(),
+            reports: Counts::default(),
+            nats_away: Gauge::default(),
         }
     }
 }
@@ -71,6 +78,11 @@ impl Metrics {
         registry.register("watch_restarts", "Watches begun anew, by kind", metrics.watch_restarts_by_kind.clone());
         let away = "1 while the API server does not answer";
         registry.register("api_server_away", away, metrics.api_server_away.clone());
+        let reports = &metrics.reports;
+        registry.register("reports", "Pods' reports that were understood", reports.heard.clone());
+        registry.register("reports_malformed", "Pods' reports that were not understood", reports.malformed.clone());
+        registry.register("reports_unknown", "Reports of streams that do not exist", reports.unknown.clone());
+        registry.register("nats_away", "1 while NATS is not reachable", metrics.nats_away.clone());
         metrics
     }
 }

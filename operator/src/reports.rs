@@ -14,12 +14,13 @@ use bus::{Bus, Heard};
 use futures::{StreamExt, stream::BoxStream};
 use jiff::Timestamp;
 use proto::StreamName;
-use telemetry::Shutdown;
+use telemetry::{Shutdown, prometheus_client::metrics::gauge::Gauge};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior},
 };
 
+use crate::metrics::Metrics;
 use book::Book;
 pub use book::{Counts, Said, StreamReports};
 
@@ -44,8 +45,8 @@ pub struct Reports {
 /// Hears every report, and names the streams for which something that matters has changed: publishing, scenes, states at
 /// once; numbers at most every ten seconds. When NATS comes or goes, every stream is named.
 #[must_use]
-pub fn spawn(bus: Bus, shutdown: Shutdown) -> (Reports, mpsc::Receiver<StreamName>) {
-    let book = Arc::new(Mutex::new(Book::default()));
+pub fn spawn(bus: Bus, metrics: &Metrics, shutdown: Shutdown) -> (Reports, mpsc::Receiver<StreamName>) {
+    let book = Arc::new(Mutex::new(Book::new(metrics.reports.clone())));
     let (connected, is_connected) = watch::channel(true);
     let (listed, is_listed) = watch::channel(false);
     let (triggers, triggered) = mpsc::channel(TRIGGERS);
@@ -55,6 +56,7 @@ pub fn spawn(bus: Bus, shutdown: Shutdown) -> (Reports, mpsc::Receiver<StreamNam
         reports: reports.clone(),
         connected,
         listed,
+        away: metrics.nats_away.clone(),
         pending: BTreeSet::new(),
         started: Instant::now(),
         last_connected: Instant::now(),
@@ -97,11 +99,6 @@ impl Reports {
         let _ = self.listed.clone().wait_for(|listed| *listed).await;
     }
 
-    #[must_use]
-    pub fn counts(&self) -> Counts {
-        self.book().counts()
-    }
-
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -112,6 +109,7 @@ struct Listener {
     reports: Reports,
     connected: watch::Sender<bool>,
     listed: watch::Sender<bool>,
+    away: Gauge,
     pending: BTreeSet<StreamName>,
     started: Instant,
     last_connected: Instant,
@@ -161,6 +159,7 @@ impl Listener {
         let connected = now - self.last_connected < AWAY_AFTER;
         if self.connected.send_if_modified(|known| std::mem::replace(known, connected) != connected) {
             tracing::warn!(connected, "NATS");
+            self.away.set(i64::from(!connected));
             self.pending.extend(self.reports.book().streams());
         }
         if now - self.last_lazy >= LAZY_INTERVAL {

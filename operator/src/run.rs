@@ -110,7 +110,7 @@ impl Driver {
         }
         self.health.set_ready(true);
         if let Some(bus) = self.operator.bus() {
-            let (reports, triggered) = reports::spawn(bus, self.shutdown.clone());
+            let (reports, triggered) = reports::spawn(bus, self.operator.metrics(), self.shutdown.clone());
             self.operator.hear(reports.clone());
             triggers = Some(triggered);
             if self.look_until(&mut triggers, reports.listed()).await.is_none() {

@@ -9,7 +9,10 @@ use bus::{
     server::{NatsServer, ServerConfig},
 };
 use jiff::Timestamp;
-use operator::reports::{self, Reports};
+use operator::{
+    Metrics,
+    reports::{self, Reports},
+};
 use proto::{
     StreamName,
     v1::{MediaNodeReport, TrainerReport, report::Role},
@@ -61,7 +64,8 @@ async fn what_matters_is_told_within_a_second_and_outlives_nats() {
     bus.put_report(&stream(0), "m", viewers(1, 0)).await.unwrap();
     bus.put_report(&stream(9), "m", viewers(1, 0)).await.unwrap();
 
-    let (reports, mut triggers) = reports::spawn(bus.clone(), Shutdown::default());
+    let metrics = Metrics::default();
+    let (reports, mut triggers) = reports::spawn(bus.clone(), &metrics, Shutdown::default());
     reports.keep(&stream(0));
     reports.keep(&stream(1));
     timeout(PATIENCE, reports.listed()).await.unwrap();
@@ -77,6 +81,7 @@ async fn what_matters_is_told_within_a_second_and_outlives_nats() {
 
     server.kill();
     until("NATS is said to be away", || !reports.connected()).await;
+    assert_eq!(metrics.nats_away.get(), 1);
     assert_eq!(shown(&reports, 0), Some(1), "the last word stays");
     let mut told = [triggered(&mut triggers).await, triggered(&mut triggers).await];
     told.sort();
@@ -86,13 +91,14 @@ async fn what_matters_is_told_within_a_second_and_outlives_nats() {
     until("NATS is back", || reports.connected()).await;
     bus.put_report(&stream(0), "m", viewers(7, 2)).await.unwrap();
     until("its news are heard", || shown(&reports, 0) == Some(7)).await;
-    assert_eq!(reports.counts().malformed, 0);
+    assert_eq!((metrics.nats_away.get(), metrics.reports.malformed.get()), (0, 0));
 }
 
 #[tokio::test]
 async fn without_nats_at_the_start_nobody_waits_for_ever() {
     let bus = Bus::connect("nats://127.0.0.1:1", None, "operator").await.unwrap();
-    let (reports, _triggers) = reports::spawn(bus, Shutdown::default());
+    let metrics = Metrics::default();
+    let (reports, _triggers) = reports::spawn(bus, &metrics, Shutdown::default());
     timeout(PATIENCE, reports.listed()).await.unwrap();
     until("it is said to be away", || !reports.connected()).await;
 }
@@ -101,7 +107,8 @@ async fn without_nats_at_the_start_nobody_waits_for_ever() {
 async fn many_changes_are_one_trigger_for_who_is_slow() {
     let folder = tempfile::tempdir().unwrap();
     let (_server, bus) = nats(folder.path()).await;
-    let (reports, mut triggers) = reports::spawn(bus.clone(), Shutdown::default());
+    let metrics = Metrics::default();
+    let (reports, mut triggers) = reports::spawn(bus.clone(), &metrics, Shutdown::default());
     for index in 0..300 {
         reports.keep(&stream(index));
     }
@@ -111,7 +118,7 @@ async fn many_changes_are_one_trigger_for_who_is_slow() {
             bus.put_report(&stream(index), "m", viewers(1, scene)).await.unwrap();
         }
     }
-    until("all is heard", || reports.counts().heard == 900).await;
+    until("all is heard", || metrics.reports.heard.get() == 900).await;
     let mut told = 0;
     while timeout(Duration::from_millis(200), triggers.recv()).await.is_ok() {
         told += 1;

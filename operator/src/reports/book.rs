@@ -8,6 +8,7 @@ use proto::{
     StreamName,
     v1::{EnhancerReport, MediaNodeReport, TrainerReport, report::Role},
 };
+use telemetry::prometheus_client::metrics::counter::Counter;
 
 use super::time_of;
 
@@ -34,13 +35,14 @@ pub struct StreamReports {
     enhancers: BTreeMap<String, Said<EnhancerReport>>,
 }
 
-/// For metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Reports so far; clones share the numbers.
+#[derive(Clone, Debug, Default)]
 pub struct Counts {
-    pub heard: u64,
-    pub malformed: u64,
+    /// All but the malformed.
+    pub heard: Counter,
+    pub malformed: Counter,
     /// Of streams that do not exist.
-    pub unknown: u64,
+    pub unknown: Counter,
 }
 
 impl StreamReports {
@@ -80,6 +82,10 @@ pub(super) struct Book {
 }
 
 impl Book {
+    pub(super) fn new(counts: Counts) -> Self {
+        Self { counts, ..Self::default() }
+    }
+
     pub(super) fn keep(&mut self, stream: &StreamName) {
         self.streams.entry(stream.clone()).or_default();
     }
@@ -97,10 +103,6 @@ impl Book {
         self.streams.keys().cloned().collect()
     }
 
-    pub(super) fn counts(&self) -> Counts {
-        self.counts
-    }
-
     /// Streams with changes that could wait.
     pub(super) fn take_lazy(&mut self) -> BTreeSet<StreamName> {
         std::mem::take(&mut self.lazy)
@@ -112,14 +114,14 @@ impl Book {
             Heard::Report(key, report) => (key, Some(*report)),
             Heard::Gone(key) => (key, None),
             Heard::Malformed => {
-                self.counts.malformed += 1;
+                self.counts.malformed.inc();
                 return None;
             }
             Heard::Complete => return None,
         };
-        self.counts.heard += 1;
+        self.counts.heard.inc();
         let Some(stream) = self.streams.get_mut(&key.stream) else {
-            self.counts.unknown += 1;
+            self.counts.unknown.inc();
             return None;
         };
         let matters = match report.map(|report| (time_of(report.at_unix_us), report.role)) {
@@ -301,7 +303,8 @@ mod tests {
         }
         book.handle(Heard::Malformed);
         assert_eq!(book.streams.len(), 1);
-        assert_eq!(book.counts(), Counts { heard: 20_000, malformed: 1, unknown: 9_999 });
+        let Counts { heard, malformed, unknown } = &book.counts;
+        assert_eq!([heard, malformed, unknown].map(Counter::get), [20_000, 1, 9_999]);
         let reports = book.of(&stream(0));
         assert_eq!(reports.trainers.len(), MAX_PODS);
         assert!(reports.trainer("t9999", at(0)).is_some(), "the newest are held");

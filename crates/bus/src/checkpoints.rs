@@ -106,7 +106,10 @@ impl Bus {
     pub(crate) async fn objects_of(&self, stream: &StreamName) -> Result<Vec<String>, BusError> {
         let doing = "listing stored objects";
         let prefix = format!("{stream}/");
-        let objects = self.checkpoint_store().await?.list().await.map_err(|error| unavailable(doing, error))?;
+        let objects = self.checkpoint_store().await?.list().await.map_err(|error| {
+            self.checkpoints.forget();
+            unavailable(doing, error)
+        })?;
         let names = objects.try_filter_map(|info| {
             let name = Some(info.name).filter(|name| name.starts_with(&prefix));
             async move { Ok(name) }

@@ -310,6 +310,19 @@ async fn a_bus_connects_at_once_while_the_server_is_away_and_comes_back_after_it
     assert_eq!(received[0].patch, patch(&stream, 1));
 }
 
+#[tokio::test]
+async fn a_server_that_lost_its_data_holds_no_checkpoints_until_the_next_one() {
+    let mut nats = Nats::start(Vec::new());
+    let checkpoints = nats.bus().await.checkpoints(&demo()).await.unwrap();
+    checkpoints.put(&checkpoint(1)).await.unwrap();
+    nats.server.kill();
+    std::fs::remove_dir_all(nats.folder.path().join("data/jetstream")).unwrap();
+    nats.server.restart().unwrap();
+    eventually("an empty list", async || checkpoints.versions().await.is_ok_and(|versions| versions.is_empty())).await;
+    checkpoints.put(&checkpoint(2)).await.unwrap();
+    assert_eq!(checkpoints.versions().await.unwrap(), [2]);
+}
+
 fn users(stream: Option<&StreamName>) -> Vec<User> {
     let user = |role| User {
         name: user_name(role, stream),

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_edge_is_drawn_about_as_often_as_any_other_place() {
+    fn the_edge_is_drawn_at_least_half_as_often_as_any_other_place() {
         let frame = CodedFrame { rtp_timestamp: 0, hr: noise(400, 16), lr: noise(200, 8) };
         let pieces = (0..400).map(|step| frame.candidate(2, 40, [f64::from(step) / 400.0, 0.0]).unwrap().rect);
         let holds = |column: u32| pieces.clone().filter(|rect| (rect.x..rect.x + rect.width).contains(&column)).count();

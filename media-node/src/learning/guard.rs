@@ -17,7 +17,7 @@ use super::gain::UNSEEN_MSE;
 
 /// Pairs a verdict is made of, none older than [`MAX_AGE`].
 const PAIRS: usize = 8;
-/// A checkpoint gone bad is withdrawn within this.
+/// A checkpoint that loses a tenth of a decibel or more is withdrawn within this, given a pair or two a second.
 const MAX_AGE: Duration = Duration::from_secs(5);
 /// One odd patch is no verdict.
 const LEAST_PAIRS: usize = 2;
@@ -169,7 +169,7 @@ impl LiveGuard {
         (RETURN_ABOVE_DB * (further as f64).exp2()).min(MOST_RETURN_ABOVE_DB)
     }
 
-    /// What is shown.
+    /// By more than chance, of what is shown.
     fn is_below_bicubic(&self) -> bool {
         let deviation_db = DEVIATION_DB / (self.pairs_of(self.shown).count() as f64).sqrt();
         self.gain_db(self.shown, LEAST_PAIRS).is_some_and(|gain_db| gain_db < -deviation_db)

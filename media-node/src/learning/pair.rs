@@ -14,6 +14,8 @@ const MAX_AGE: Duration = Duration::from_secs(60);
 pub(crate) struct Pair {
     pub(crate) stream_time: u64,
     pub(crate) random: bool,
+    /// Of the frame it is from.
+    pub(crate) phash: u64,
     pub(crate) planes: sr_net::Pair,
 }
 
@@ -21,7 +23,8 @@ impl Pair {
     /// `None` when the message is no raw pair: the pairer is not trusted more than its input.
     pub(crate) fn new(patch: &TrainingPatch) -> Option<Self> {
         let planes = sr_net::Pair::new(patch).ok()?;
-        Some(Self { stream_time: patch.stream_time, random: patch.selection() == Selection::Random, planes })
+        let (stream_time, phash) = (patch.stream_time, patch.phash);
+        Some(Self { stream_time, random: patch.selection() == Selection::Random, phash, planes })
     }
 }
 

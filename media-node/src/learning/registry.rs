@@ -15,6 +15,7 @@ use super::{
     guard::{Errors, GuardChange, LiveGuard, Shown},
     judge::{self, LEAST_PAIRS, MOST_PAIRS, Refusal},
     pair::{Pair, RecentPair, RecentPairs},
+    wire::SCENE_DISTANCE,
 };
 
 /// Video without a pair for so long: nobody judges what its viewers see.
@@ -54,8 +55,10 @@ pub(crate) struct Registry {
     pairs: RecentPairs,
     guard: LiveGuard,
     gain: GainWindow,
-    /// The newest that the pairer has counted.
+    /// The newest that this pairer has counted.
     scene: Option<u64>,
+    /// Of the newest pair, also of a pairer before.
+    phash: Option<u64>,
     general: Option<Live>,
     /// The newest that was accepted, or the pinned one.
     own: Option<Live>,
@@ -149,10 +152,13 @@ impl Registry {
 
     pub(crate) fn handle_pair(&mut self, now: Duration, pair: Arc<Pair>, scene: u64) {
         self.counts.patches_accepted += 1;
+        let is_another = match (self.scene, self.phash.replace(pair.phash)) {
+            (Some(before), _) => scene > before,
+            (None, before) => before.is_some_and(|before| sr_net::hamming(before, pair.phash) >= SCENE_DISTANCE),
+        };
+        self.scene = self.scene.max(Some(scene));
         self.pairs.push(now, pair);
-        let before = self.scene;
-        self.scene = before.max(Some(scene));
-        if before.is_some_and(|before| scene > before) {
+        if is_another {
             self.counts.scene_changes += 1;
             self.guard.forget();
             self.events.push(StreamEventKind::SceneChange);

@@ -4,6 +4,9 @@
 use bytes::Bytes;
 use proto::v1::{PublisherPatch, TrainingPatch};
 
+/// Bits of the perceptual hash that differ between pictures of different scenes.
+pub const SCENE_DISTANCE: u32 = 22;
+
 /// The longest message either side takes, in bytes: the largest access unit and what goes around it.
 pub const MAX_MESSAGE_BYTES: usize = 5 << 20;
 

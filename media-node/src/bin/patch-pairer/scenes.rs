@@ -1,10 +1,9 @@
-//! Counts scenes by their cuts. From one frame to the next, for a camera that turns for a second shows another picture
-//! too, and is no cut.
+//! Counts scenes by their cuts. From one decoded frame to the next, for a camera that turns for a second shows another
+//! picture too, and is no cut; only where frames were lost meanwhile it may count as one.
 
+use media_node::learning::wire::SCENE_DISTANCE;
 use sr_net::Plane;
 
-/// Bits of the perceptual hash that differ between pictures of different scenes.
-const LEAST_DISTANCE: u32 = 22;
 /// Difference of mean luma.
 const LEAST_STEP: u8 = 28;
 /// A flash is one change, not two a frame; in 90 kHz ticks.
@@ -25,7 +24,7 @@ impl Marks {
     }
 
     fn is_of_another_scene(self, other: Self) -> bool {
-        sr_net::hamming(self.phash, other.phash) >= LEAST_DISTANCE || self.mean.abs_diff(other.mean) >= LEAST_STEP
+        sr_net::hamming(self.phash, other.phash) >= SCENE_DISTANCE || self.mean.abs_diff(other.mean) >= LEAST_STEP
     }
 }
 

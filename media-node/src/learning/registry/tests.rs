@@ -165,7 +165,7 @@ fn a_scene_cut_that_makes_the_live_version_bad_withdraws_it_within_five_seconds(
 }
 
 #[test]
-fn only_a_newer_scene_of_the_same_pairer_is_a_change() {
+fn a_newer_scene_is_a_change_and_so_is_another_picture_after_the_pairer_began_anew() {
     let mut registry = open_registry();
     see(&mut registry, 0.0, 0.2, 3);
     see(&mut registry, 1.0, 0.2, 4);
@@ -175,6 +175,11 @@ fn only_a_newer_scene_of_the_same_pairer_is_a_change() {
     registry.handle_pairer_started();
     see(&mut registry, 4.0, 0.2, 0);
     assert_eq!(registry.status(seconds(4.0)).scene_changes, 1, "another pairer counts from zero");
+    registry.handle_pairer_started();
+    let mut elsewhere = pair(5 * 90_000, 0.2);
+    Arc::get_mut(&mut elsewhere).unwrap().phash ^= u64::MAX;
+    registry.handle_pair(seconds(5.0), elsewhere, 0);
+    assert_eq!(registry.status(seconds(5.0)).scene_changes, 2);
 }
 
 #[test]

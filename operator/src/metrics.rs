@@ -79,7 +79,11 @@ impl Metrics {
         let away = "1 while the API server does not answer";
         registry.register("api_server_away", away, metrics.api_server_away.clone());
         let reports = &metrics.reports;
-        registry.register("reports", "Pods' reports that were understood", reports.heard.clone());
+        registry.register(
+            "reports",
+            "Pods' reports, and removals of reports, that were understood",
+            reports.heard.clone(),
+        );
         registry.register("reports_malformed", "Pods' reports that were not understood", reports.malformed.clone());
         registry.register("reports_unknown", "Reports of streams that do not exist", reports.unknown.clone());
         registry.register("nats_away", "1 while NATS is not reachable", metrics.nats_away.clone());

@@ -192,8 +192,8 @@ impl Ledger {
         self.count_credit(now);
         self.set_shares(now);
         self.take_back();
-        self.give_free(now);
-        self.hand_over(now);
+        let kept_for = self.give_free(now);
+        self.hand_over(kept_for.as_ref(), now);
         self.make_room();
         self.load = self.accounts.values().map(Account::load).fold(Load::default(), Add::add);
         if !self.is_short() {
@@ -216,7 +216,7 @@ impl Ledger {
         let granted = 1000 * self.granted_units();
         for account in self.accounts.values_mut() {
             let most = account.most_credit();
-            let due = u128::from(account.share) * u128::from(granted) / u128::from(shares.max(1));
+            let due = (u128::from(account.share) * u128::from(granted)).div_ceil(u128::from(shares.max(1)));
             let lacking = due as i64 - account.units(account.granted) as i64 * 1000;
             account.credit = (account.credit + lacking * elapsed).clamp(-most, most);
         }
@@ -230,8 +230,9 @@ impl Ledger {
             Demand { weight: account.claim.weight.into(), units: if is_possible { units } else { 0 } }
         };
         let demands: Vec<_> = self.accounts.values().map(demand).collect();
-        for (account, share) in self.accounts.values_mut().zip(fair_shares(limit, &demands)) {
-            account.share = share;
+        for ((account, demand), share) in self.accounts.values_mut().zip(&demands).zip(fair_shares(limit, &demands)) {
+            // Among thousands a share may come out as nothing, and who is owed nothing would wait for ever.
+            account.share = share.max(u64::from(demand.units > 0));
             account.below_since = account.is_below().then(|| account.below_since.unwrap_or(now));
         }
     }
@@ -251,7 +252,8 @@ impl Ledger {
         }
     }
 
-    fn give_free(&mut self, now: Timestamp) {
+    /// Whom what is left is kept for, though others would fit.
+    fn give_free(&mut self, now: Timestamp) -> Option<StreamName> {
         let mut free = self.limit.saturating_sub(self.granted_units());
         for stream in self.waiting() {
             let Some(account) = self.accounts.get_mut(&stream) else { continue };
@@ -264,21 +266,22 @@ impl Ledger {
                 }
             }
             if account.is_short() && is_first_in_right && cost > free {
-                // It is kept for the one that waits, though others would fit.
-                return;
+                return Some(stream);
             }
         }
+        None
     }
 
     /// Ends turns: who waits by right gets from who has more than its share, a few at a time.
-    fn hand_over(&mut self, now: Timestamp) {
+    fn hand_over(&mut self, kept_for: Option<&StreamName>, now: Timestamp) {
         let leaving = |account: &Account| account.units(account.claim.held.saturating_sub(account.granted));
         let mut moving: u64 = self.accounts.values().map(leaving).sum();
         for stream in self.waiting().into_iter().take(MOST_LOOKED_AT) {
             if moving >= (self.limit / 8).max(1) {
                 return;
             }
-            let free = self.limit.saturating_sub(self.granted_units());
+            let is_kept = kept_for.is_some_and(|other| *other != stream);
+            let free = if is_kept { 0 } else { self.limit.saturating_sub(self.granted_units()) };
             let waiting = self.accounts[&stream];
             let Some(victims) = self.victims(&stream, waiting, free, now) else { continue };
             for victim in victims {

@@ -1,8 +1,9 @@
 //! The files that servers and clients know each other by, made anew for every control plane.
 
-use std::{fs::OpenOptions, io, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{io, io::Write, path::Path};
 
 use rcgen::{CertifiedKey, KeyPair};
+use tempfile::NamedTempFile;
 
 /// What clients need.
 #[derive(Debug)]
@@ -29,8 +30,31 @@ impl Secrets {
     }
 }
 
-/// Readable by this user alone.
+/// Readable by this user alone, and whole at every moment: another test may be reading what was there.
 pub(crate) fn write(file: &Path, text: &str) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600).open(file)?.write_all(text.as_bytes())
+    let mut written = NamedTempFile::new_in(file.parent().unwrap_or(Path::new(".")))?;
+    written.write_all(text.as_bytes())?;
+    written.persist(file)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, thread};
+
+    use super::*;
+
+    #[test]
+    fn who_reads_while_others_write_finds_it_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, text) = (folder.path().join("admin.kubeconfig"), "x".repeat(1000));
+        write(&file, &text).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| (0..1000).for_each(|_| write(&file, &text).unwrap()));
+            for _ in 0..1000 {
+                assert_eq!(fs::read_to_string(&file).unwrap(), text);
+            }
+        });
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    }
 }

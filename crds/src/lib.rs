@@ -26,8 +26,8 @@ pub use definition::{definition, definition_yaml, schema};
 pub use live_stream::{LiveStream, LiveStreamSpec};
 pub use reference::reference;
 pub use spec::{
-    Accelerator, Autoscaling, AutoscalingMode, Encoder, Enhancement, EnhancementMode, Ingest, Media, MediaExposure,
-    NetworkShape, OnNoEnhancerAccelerator, OnNoTrainerAccelerator, Patches, PodOverlay, Pods, Relay, Resources,
-    SecretKeyRef, SecretRef, Signalling, SignallingExposure, Start, Training, Unjudged,
+    Accelerator, Autoscaling, AutoscalingMode, Encoder, EncoderImplementation, Enhancement, EnhancementMode, Ingest,
+    Media, MediaExposure, NetworkShape, OnNoEnhancerAccelerator, OnNoTrainerAccelerator, Patches, PodOverlay, Pods,
+    Relay, Resources, SecretKeyRef, SecretRef, Signalling, SignallingExposure, Start, Training, Unjudged,
 };
 pub use status::{CheckpointStatus, Endpoints, EnhancerStatus, LiveStreamStatus, TrainersStatus};

@@ -7,7 +7,9 @@ mod references;
 mod relay;
 mod training;
 
-pub use enhancement::{Encoder, Enhancement, EnhancementMode, NetworkShape, OnNoEnhancerAccelerator, Unjudged};
+pub use enhancement::{
+    Encoder, EncoderImplementation, Enhancement, EnhancementMode, NetworkShape, OnNoEnhancerAccelerator, Unjudged,
+};
 pub use ingest::Ingest;
 pub use pods::{PodOverlay, Pods, Resources};
 pub use references::{Accelerator, SecretKeyRef, SecretRef};

@@ -40,6 +40,9 @@ pub struct EnhancerSettings {
     /// auto, f32 or bf16
     #[arg(long, id = "precision", value_name = "auto|f32|bf16", default_value = "auto")]
     pub precision: String,
+    /// FFmpeg's name of the H264 encoder; where it cannot be opened, libx264 takes its place
+    #[arg(long, id = "encoder", value_name = "NAME", default_value = "libx264")]
+    pub encoder: String,
     /// Bit rate of the enhanced stream
     #[arg(long, id = "bitrate_kbps", value_name = "KBPS", default_value_t = 6000)]
     pub bitrate_kbps: u32,

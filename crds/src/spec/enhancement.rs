@@ -87,6 +87,8 @@ pub enum OnNoEnhancerAccelerator {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default = "Encoder::default")]
 pub struct Encoder {
+    /// What encodes.
+    pub implementation: EncoderImplementation,
     /// Bit rate of the enhanced picture.
     #[schemars(range(min = 100, max = 100_000))]
     pub bitrate_kbps: u32,
@@ -94,8 +96,17 @@ pub struct Encoder {
 
 impl Default for Encoder {
     fn default() -> Self {
-        Self { bitrate_kbps: 6000 }
+        Self { implementation: EncoderImplementation::default(), bitrate_kbps: 6000 }
     }
+}
+
+#[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EncoderImplementation {
+    /// x264, on the CPU.
+    #[default]
+    X264,
+    /// The accelerator's own encoder where it is an NVIDIA GPU that has one (an H100 has none), else x264.
+    Nvenc,
 }
 
 #[derive(JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

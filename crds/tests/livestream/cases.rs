@@ -189,6 +189,12 @@ fn enhancement() -> Vec<Case> {
             json!({"enhancement": {"encoder": {"bitrateKbps": 99}}}),
             OutOfBounds("greater than or equal to 100"),
         ),
+        spec("the GPU's encoder", json!({"enhancement": {"encoder": {"implementation": "Nvenc"}}}), Accepts),
+        spec(
+            "an encoder of another kind",
+            json!({"enhancement": {"encoder": {"implementation": "Vp9"}}}),
+            OutOfBounds("Unsupported value"),
+        ),
         spec("bicubic where nothing judges", json!({"enhancement": {"unjudged": "Bicubic"}}), Accepts),
     ]
 }

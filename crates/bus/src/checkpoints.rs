@@ -74,10 +74,7 @@ impl Bus {
             )));
         }
         let put = self.checkpoint_store().await?.put(name, &mut &*bytes).await;
-        put.map(drop).map_err(|error| {
-            self.checkpoints.forget();
-            unavailable(&format!("storing {name}"), error)
-        })
+        put.map(drop).map_err(|error| self.checkpoints.lost(&format!("storing {name}"), error))
     }
 
     async fn get_object(&self, name: &str) -> Result<Option<Vec<u8>>, BusError> {
@@ -85,10 +82,7 @@ impl Bus {
         let object = match self.checkpoint_store().await?.get(name).await {
             Ok(object) => object,
             Err(error) if error.kind() == GetErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                self.checkpoints.forget();
-                return Err(unavailable(&doing, error));
-            }
+            Err(error) => return Err(self.checkpoints.lost(&doing, error)),
         };
         if object.info().size > MAX_OBJECT_BYTES {
             return Err(BusError::Malformed(format!("{name} is {} bytes long", object.info().size)));
@@ -106,10 +100,8 @@ impl Bus {
     pub(crate) async fn objects_of(&self, stream: &StreamName) -> Result<Vec<String>, BusError> {
         let doing = "listing stored objects";
         let prefix = format!("{stream}/");
-        let objects = self.checkpoint_store().await?.list().await.map_err(|error| {
-            self.checkpoints.forget();
-            unavailable(doing, error)
-        })?;
+        let objects =
+            self.checkpoint_store().await?.list().await.map_err(|error| self.checkpoints.lost(doing, error))?;
         let names = objects.try_filter_map(|info| {
             let name = Some(info.name).filter(|name| name.starts_with(&prefix));
             async move { Ok(name) }
@@ -186,10 +178,7 @@ impl Checkpoints {
         match self.bus.checkpoint_store().await?.info(&name).await {
             Ok(info) => Ok(!info.deleted),
             Err(error) if error.kind() == InfoErrorKind::NotFound => Ok(false),
-            Err(error) => {
-                self.bus.checkpoints.forget();
-                Err(unavailable(&format!("looking for {name}"), error))
-            }
+            Err(error) => Err(self.bus.checkpoints.lost(&format!("looking for {name}"), error)),
         }
     }
 

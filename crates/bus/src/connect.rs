@@ -126,6 +126,12 @@ impl<T: Clone> Handle<T> {
     pub(crate) fn forget(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
+
+    /// [`unavailable`], and looked for anew the next time: what it led to may be gone with the server's data.
+    pub(crate) fn lost(&self, doing: &str, error: impl Display) -> BusError {
+        self.forget();
+        unavailable(doing, error)
+    }
 }
 
 impl<T> Clone for Handle<T> {

@@ -30,16 +30,10 @@ impl Bus {
         match patches.delete_consumer(&patch_consumer(stream)).await {
             Ok(_) => {}
             Err(error) if is_absent(error.kind()) => {}
-            Err(error) => {
-                self.patches.forget();
-                return Err(unavailable("removing the consumer of the patches", error));
-            }
+            Err(error) => return Err(self.patches.lost("removing the consumer of the patches", error)),
         }
         let purged = patches.purge().filter(patch_subject(stream)).await;
-        purged.map(drop).map_err(|error| {
-            self.patches.forget();
-            unavailable("removing patches", error)
-        })
+        purged.map(drop).map_err(|error| self.patches.lost("removing patches", error))
     }
 
     async fn delete_reports(&self, stream: &StreamName) -> Result<(), BusError> {
@@ -49,10 +43,7 @@ impl Bus {
             self.context.get_stream_no_info(REPORTS_STREAM).await.map_err(|error| unavailable(doing, error))?;
         let keys = format!("$KV.{REPORTS}.{}.{}.>", stream.namespace(), stream.name());
         let purged = reports.purge().filter(keys).await;
-        purged.map(drop).map_err(|error| {
-            self.reports.forget();
-            unavailable(doing, error)
-        })
+        purged.map(drop).map_err(|error| self.reports.lost(doing, error))
     }
 }
 

@@ -74,10 +74,7 @@ impl Bus {
         let stored = async {
             self.context.publish_with_headers(patch_subject(stream), headers, bytes.into()).await?.await.map(drop)
         };
-        stored.await.map_err(|error| {
-            self.patches.forget();
-            unavailable("storing a patch", error)
-        })
+        stored.await.map_err(|error| self.patches.lost("storing a patch", error))
     }
 
     /// # Errors
@@ -134,10 +131,7 @@ impl Bus {
         match patches.consumer_info(patch_consumer(stream)).await {
             Ok(info) => Ok(info.num_pending),
             Err(error) if is_absent(error.kind()) => self.stored_patches(&patches, stream).await,
-            Err(error) => {
-                self.patches.forget();
-                Err(unavailable("asking for the backlog", error))
-            }
+            Err(error) => Err(self.patches.lost("asking for the backlog", error)),
         }
     }
 

@@ -66,10 +66,7 @@ impl Bus {
             role: Some(role),
         };
         let put = self.report_store().await?.put(key.to_text(), report.encode_to_vec().into()).await;
-        put.map(drop).map_err(|error| {
-            self.reports.forget();
-            unavailable("storing a report", error)
-        })
+        put.map(drop).map_err(|error| self.reports.lost("storing a report", error))
     }
 
     /// Nobody counts on `pod` any more: who watches hears that it is gone.
@@ -139,10 +136,7 @@ impl Bus {
 
     async fn watch_keys(&self, keys: &str) -> Result<kv::Watch, BusError> {
         let watch = self.report_store().await?.watch_with_history(keys).await;
-        watch.map_err(|error| {
-            self.reports.forget();
-            unavailable("watching reports", error)
-        })
+        watch.map_err(|error| self.reports.lost("watching reports", error))
     }
 
     async fn watch_again(&self, keys: &str) -> kv::Watch {

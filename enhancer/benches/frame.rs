@@ -65,7 +65,12 @@ fn main() {
 
 fn whole_frame(frames: &[Picture], model: Option<sr_model::Inference>) -> Duration {
     let mut pipeline = Pipeline::new(2);
-    let mut coder = Coder::new(Coding { scale: 2, bitrate_kbps: 6000, preset: "superfast".to_owned() });
+    let mut coder = Coder::new(Coding {
+        scale: 2,
+        encoder: "libx264".to_owned(),
+        bitrate_kbps: 6000,
+        preset: "superfast".to_owned(),
+    });
     if let Some(model) = model {
         pipeline.handle_change(Change::Use { version: 1, model });
     }

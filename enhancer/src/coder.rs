@@ -11,7 +11,10 @@ use crate::pipeline::Enlarged;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Coding {
     pub scale: usize,
+    /// FFmpeg's name of it; where it cannot be opened, x264.
+    pub encoder: String,
     pub bitrate_kbps: u32,
+    /// Of x264
     pub preset: String,
 }
 
@@ -75,7 +78,7 @@ impl Coder {
 impl OpenEncoder {
     fn open(coding: &Coding, size: (usize, usize)) -> Result<Self, MediaError> {
         let settings = EncoderSettings {
-            encoder: "libx264".to_owned(),
+            encoder: coding.encoder.clone(),
             width: size.0,
             height: size.1,
             frame_rate: (NOMINAL_FRAME_RATE, 1),
@@ -84,7 +87,7 @@ impl OpenEncoder {
             threads: 1,
             keyframe_interval: None,
         };
-        let encoder = Encoder::open(&settings)?;
+        let encoder = Encoder::open_or_x264(&settings)?;
         tracing::info!(width = size.0, height = size.1, "encoding");
         let interval = Duration::from_secs(1) / NOMINAL_FRAME_RATE;
         Ok(Self { encoder, size, interval, next_time: 0 })

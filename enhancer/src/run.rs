@@ -85,7 +85,12 @@ pub async fn run(settings: EnhancerSettings, shutdown: Shutdown) -> anyhow::Resu
     let pipeline = Pipeline::new(network.scale);
     let enhancing = spawn_thread("enhance", move || enhance::run(pipeline, &taker, &surroundings))?;
     tasks.spawn(ended("enhance", enhancing, end.clone()));
-    let coding = Coding { scale: network.scale, bitrate_kbps: settings.bitrate_kbps, preset: settings.preset.clone() };
+    let coding = Coding {
+        scale: network.scale,
+        encoder: settings.encoder.clone(),
+        bitrate_kbps: settings.bitrate_kbps,
+        preset: settings.preset.clone(),
+    };
     let encode = Encode {
         coder: Coder::new(coding),
         frames: enlarged_frames,

@@ -65,6 +65,10 @@ impl Stream {
     }
 }
 
+fn coder(scale: usize, bitrate_kbps: u32) -> Coder {
+    Coder::new(Coding { scale, encoder: "libx264".to_owned(), bitrate_kbps, preset: "superfast".to_owned() })
+}
+
 /// What the threads do, one after the other.
 struct Enhancer {
     pipeline: Pipeline,
@@ -80,8 +84,7 @@ struct HrFrame {
 impl Enhancer {
     fn new(scale: usize) -> Self {
         media::init();
-        let coding = Coding { scale, bitrate_kbps: 8000, preset: "superfast".to_owned() };
-        Self { pipeline: Pipeline::new(scale), coder: Coder::new(coding) }
+        Self { pipeline: Pipeline::new(scale), coder: coder(scale, 8000) }
     }
 
     fn enhance(&mut self, frame: LrFrame, force_keyframe: bool) -> HrFrame {
@@ -222,8 +225,7 @@ fn the_bit_rate_is_kept_at_any_frame_rate_without_key_frames() {
     };
     for frames_per_second in [10u32, 60] {
         let (mut stream, interval) = (Stream::new(160, 90), Duration::from_secs(1) / frames_per_second);
-        let coding = Coding { scale: 2, bitrate_kbps: 300, preset: "superfast".to_owned() };
-        let mut enhancer = Enhancer { coder: Coder::new(coding), ..Enhancer::new(2) };
+        let mut enhancer = Enhancer { coder: coder(2, 300), ..Enhancer::new(2) };
         let bytes: Vec<usize> = (0..8 * frames_per_second as usize)
             .map(|frame| {
                 let lr = stream.frame(&grain(frame), frame as u64 * u64::from(90_000 / frames_per_second));

@@ -80,7 +80,7 @@ fn plan(args: &EvaluateArgs, clip: &str, uplink_kbps: Option<u32>) -> anyhow::Re
         patch_kbps,
         audio_kbps: if options.no_audio { 0 } else { options.audio_kbps },
         publisher_encoder: coder(&options.encoder, &options.preset, None),
-        enhancer_encoder: coder("libx264", &enhancer.preset, Some(ENHANCER_FRAME_RATE)),
+        enhancer_encoder: coder(&enhancer.encoder, &enhancer.preset, Some(ENHANCER_FRAME_RATE)),
         enhancer_kbps: enhancer.bitrate_kbps,
         network: args.network.clone(),
         start: trainer.start,

@@ -1,4 +1,5 @@
-//! H264 encoding with x264: zero latency, constrained baseline, one slice per thread, parameter sets before each key frame.
+//! H264 encoding, with x264 or another: zero latency, constrained baseline, one slice per thread, parameter sets before
+//! each key frame.
 
 use bytes::Bytes;
 use ffmpeg_next as ffmpeg;
@@ -40,6 +41,8 @@ pub struct Encoder {
     packet: ffmpeg::Packet,
 }
 
+/// FFmpeg's name of the encoder that needs no special machine.
+const X264: &str = "libx264";
 /// Timestamps are in ticks of this clock.
 const CLOCK_RATE: i32 = 90_000;
 
@@ -76,6 +79,20 @@ impl Encoder {
             .doing(&format!("opening {} for {width}x{height} pixels", settings.encoder))?;
         let frame = ffmpeg::frame::Video::new(Pixel::YUV420P, width, height);
         Ok(Self { encoder, frame, packet: ffmpeg::Packet::empty() })
+    }
+
+    /// The encoder of `settings`, or x264 where it cannot be opened: a GPU may have none, or no session of it left.
+    ///
+    /// # Errors
+    /// As [`Self::open`], of x264.
+    pub fn open_or_x264(settings: &EncoderSettings) -> Result<Self, MediaError> {
+        match Self::open(settings) {
+            Err(error) if settings.encoder != X264 => {
+                tracing::warn!(%error, "{X264} encodes instead");
+                Self::open(&EncoderSettings { encoder: X264.to_owned(), ..settings.clone() })
+            }
+            opened => opened,
+        }
     }
 
     /// Encodes one picture of the size it was opened with; VBV of one second keeps the rate.
@@ -146,7 +163,7 @@ fn bits_per_second(kbps: u32) -> usize {
 fn options(settings: &EncoderSettings, buffer_bits: usize) -> Vec<(&'static str, String)> {
     let mut options = vec![("bufsize", buffer_bits.to_string()), ("profile", "baseline".to_owned())];
     match settings.encoder.as_str() {
-        "libx264" => options.extend([
+        X264 => options.extend([
             ("preset", settings.preset.clone()),
             ("tune", "zerolatency".to_owned()),
             ("forced-idr", "1".to_owned()),
@@ -155,6 +172,8 @@ fn options(settings: &EncoderSettings, buffer_bits: usize) -> Vec<(&'static str,
         "h264_nvenc" => options.extend([
             ("tune", "ull".to_owned()),
             ("zerolatency", "1".to_owned()),
+            // By itself it gives a frame only when others are behind it.
+            ("delay", "0".to_owned()),
             ("forced-idr", "1".to_owned()),
             ("rc", "cbr".to_owned()),
         ]),

@@ -223,6 +223,15 @@ fn settings_that_cannot_be_coded_are_refused() {
 }
 
 #[test]
+fn x264_takes_the_place_of_an_encoder_that_is_not_there() {
+    media::init();
+    let settings = EncoderSettings { encoder: "h264_nobody".to_owned(), ..settings(320, 180, 800) };
+    let mut encoder = Encoder::open_or_x264(&settings).unwrap();
+    assert!(encoder.encode(&picture(320, 180, 0, 0), 0, false).unwrap().unwrap().keyframe);
+    assert!(Encoder::open_or_x264(&EncoderSettings { width: 321, ..settings }).is_err());
+}
+
+#[test]
 fn opus_packets_count_samples_whatever_the_lengths_that_come() {
     let mut encoder = OpusEncoder::open(64).unwrap();
     let mut times = Vec::new();

@@ -20,7 +20,7 @@ impl OwnEncoder {
     pub(crate) fn open(conditions: &Conditions, size: (usize, usize), interval: u64) -> anyhow::Result<Self> {
         let coder = &conditions.enhancer_encoder;
         let frame_rate = coder.frame_rate.unwrap_or(NOMINAL_FRAME_RATE);
-        let mut encoder = Encoder::open(&EncoderSettings {
+        let mut encoder = Encoder::open_or_x264(&EncoderSettings {
             encoder: coder.encoder.clone(),
             width: size.0,
             height: size.1,

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 
-use crds::{LiveStream, Start, Unjudged};
+use crds::{EncoderImplementation, LiveStream, Start, Unjudged};
 use proto::StreamName;
 use settings::{EnhancerSettings, MediaNodeSettings, NetworkSettings, PatchSettings, StartFrom, TrainerSettings};
 
@@ -60,6 +60,11 @@ pub(super) fn enhancer(
         network: network(stream),
         device: device(placement),
         threads,
+        encoder: match stream.spec.enhancement.encoder.implementation {
+            EncoderImplementation::X264 => "libx264",
+            EncoderImplementation::Nvenc => "h264_nvenc",
+        }
+        .to_owned(),
         bitrate_kbps: stream.spec.enhancement.encoder.bitrate_kbps,
         health_listen: Some(any(HEALTH_PORT)),
         ..EnhancerSettings::default()

@@ -51,16 +51,11 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Nobody answered, or somebody who speaks for the API server said that it is away.
     #[must_use]
     pub(crate) fn is_silence(&self) -> bool {
         match self {
             Self::Outdated(_) => false,
-            Self::Request { source, .. } => match &**source {
-                kube::Error::Api(status) => matches!(status.code, 502..=504),
-                kube::Error::Service(_) | kube::Error::HyperError(_) => true,
-                _ => false,
-            },
+            Self::Request { source, .. } => is_silence(source),
         }
     }
 
@@ -75,6 +70,16 @@ impl Failure {
                 _ => "Unreachable".to_owned(),
             },
         }
+    }
+}
+
+/// Nobody answered, or somebody who speaks for the API server said that it is away.
+#[must_use]
+pub(crate) fn is_silence(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => matches!(status.code, 502..=504),
+        kube::Error::Service(_) | kube::Error::HyperError(_) => true,
+        _ => false,
     }
 }
 

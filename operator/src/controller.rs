@@ -17,6 +17,7 @@ use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use jiff::{SignedDuration, Timestamp};
 use kube::{Client, runtime::watcher::Event};
 use proto::StreamName;
+use telemetry::prometheus_client::metrics::gauge::Gauge;
 
 use crate::{
     addresses::parse_annotation,
@@ -267,12 +268,16 @@ impl Operator {
         self.targets.pop_front()
     }
 
-    /// How many streams there are, and how many of them are due.
+    /// How many streams there are, how they are, and how many of them are due.
     pub fn measure(&self, now: Timestamp) {
         let metrics = &self.context.metrics;
-        metrics.streams.set(i64::try_from(self.stores.streams.iter().count()).unwrap_or(i64::MAX));
-        metrics.unreadable_streams.set(i64::try_from(self.stores.unreadable.iter().count()).unwrap_or(i64::MAX));
-        metrics.queue_depth.set(i64::try_from(self.queue.depth(now)).unwrap_or(i64::MAX));
+        let set = |gauge: &Gauge, count: usize| gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        set(&metrics.streams, self.stores.streams.iter().count());
+        set(&metrics.unreadable_streams, self.stores.unreadable.iter().count());
+        let standings = || self.known.values().map(|known| known.memory.standing);
+        set(&metrics.ready_streams, standings().filter(|standing| standing.is_ready).count());
+        set(&metrics.stalled_streams, standings().filter(|standing| standing.is_stalled).count());
+        set(&metrics.queue_depth, self.queue.depth(now));
     }
 
     /// Does all that is due by `now`, and what follows from it without waiting. For tests that bring their own time.

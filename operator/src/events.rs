@@ -9,6 +9,7 @@ use kube::{
 };
 
 use crate::{
+    apply::is_silence,
     autoscaling::ScalingEvent,
     changes::{Change, Changes, Known, Removal},
     names::FIELD_MANAGER,
@@ -187,9 +188,9 @@ impl Events {
 
 /// An API server that does not answer is said once for all.
 fn not_written(error: &kube::Error, reason: &str) {
-    match error {
-        kube::Error::Api(_) => tracing::warn!(%error, reason, "an event was not written"),
-        _ => tracing::debug!(%error, reason, "an event was not written"),
+    match is_silence(error) {
+        false => tracing::warn!(%error, reason, "an event was not written"),
+        true => tracing::debug!(%error, reason, "an event was not written"),
     }
 }
 

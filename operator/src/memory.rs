@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crds::{ConditionType, LiveStreamStatus};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{names::PodName, stores::Kind};
@@ -27,6 +28,22 @@ pub(crate) struct Memory {
     pub written: BTreeMap<Kind, u64>,
     /// When the numbers of the status were last written.
     pub numbers_written_at: Option<Timestamp>,
+    /// What its status last said.
+    pub standing: Standing,
+}
+
+/// What is counted of a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub is_ready: bool,
+    /// Something stands in its way that does not pass by itself.
+    pub is_stalled: bool,
+}
+
+impl Standing {
+    pub(crate) fn of(status: &LiveStreamStatus) -> Self {
+        Self { is_ready: status.is_true(ConditionType::Ready), is_stalled: status.is_true(ConditionType::Stalled) }
+    }
 }
 
 /// From when on an enhancer that waits for an accelerator does so for want of one: not while an older one may have it.

@@ -20,6 +20,9 @@ pub struct Metrics {
     pub pods_created_seconds: Histogram,
     pub queue_depth: Gauge,
     pub streams: Gauge,
+    pub ready_streams: Gauge,
+    /// Streams that something stands in the way of which does not pass by itself.
+    pub stalled_streams: Gauge,
     /// Streams whose spec the operator does not understand.
     pub unreadable_streams: Gauge,
     pub watch_restarts_by_kind: Family<Label, Counter>,
@@ -40,6 +43,8 @@ impl Default for Metrics {
             pods_created_seconds: Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 120.0]),
             queue_depth: Gauge::default(),
             streams: Gauge::default(),
+            ready_streams: Gauge::default(),
+            stalled_streams: Gauge::default(),
             unreadable_streams: Gauge::default(),
             watch_restarts_by_kind: Family::default(),
             api_server_away: Gauge::default(),
@@ -73,6 +78,8 @@ impl Metrics {
         );
         registry.register("queue_depth", "Streams that are due", metrics.queue_depth.clone());
         registry.register("streams", "Streams there are", metrics.streams.clone());
+        registry.register("ready_streams", "Streams that are Ready", metrics.ready_streams.clone());
+        registry.register("stalled_streams", "Streams that are Stalled", metrics.stalled_streams.clone());
         let unreadable = "Streams whose spec the operator does not understand";
         registry.register("unreadable_streams", unreadable, metrics.unreadable_streams.clone());
         registry.register("watch_restarts", "Watches begun anew, by kind", metrics.watch_restarts_by_kind.clone());

@@ -21,7 +21,7 @@ use crate::{
     context::Context,
     desired::{Desired, Earliest, desired},
     events,
-    memory::Memory,
+    memory::{Memory, Standing},
     names::{FIELD_MANAGER, PodName},
     observe::Observed,
     status::{Situation, status},
@@ -165,7 +165,7 @@ impl Course<'_> {
 
     /// The status, when it differs.
     async fn tell(&mut self) {
-        let Job { name, stream, observed, now, .. } = &self.job;
+        let Job { name, stream, observed, now, .. } = &mut self.job;
         let failure = self.failure.as_ref().and_then(describe);
         let answer = status(Situation {
             stream,
@@ -177,6 +177,7 @@ impl Course<'_> {
             now: *now,
         });
         self.again_at.add(answer.again_at);
+        observed.memory.standing = Standing::of(&answer.status);
         if stream.status.as_ref() == Some(&answer.status) {
             return;
         }

@@ -17,7 +17,13 @@ use proto::StreamName;
 use serde::Deserialize;
 
 use super::Report;
-use crate::{apply::Failure, context::Context, events, memory::Memory, stores::unread_stream};
+use crate::{
+    apply::Failure,
+    context::Context,
+    events,
+    memory::{Memory, Standing},
+    stores::unread_stream,
+};
 
 /// Another one than of what the operator writes else, or the rest of the status would go.
 const FIELD_MANAGER: &str = "acuity-operator-unread";
@@ -27,10 +33,12 @@ pub(crate) async fn tell_unreadable(
     context: &Context,
     name: &StreamName,
     unread: &InvalidObject,
-    memory: Memory,
+    mut memory: Memory,
     now: Timestamp,
 ) -> Report {
     let failure = tell(context, name, unread, now).await.err();
+    // They are counted by themselves.
+    memory.standing = Standing::default();
     Report { memory, corrections: Vec::new(), again_at: None, failure, complete: false }
 }
 

@@ -1,6 +1,6 @@
 //! An API server, a namespace, and an operator that can be stopped and started again.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, time::Duration};
 
 use bus::Bus;
 use control_plane::{ControlPlane, FakeKubelet, User, wait_for};
@@ -148,6 +148,18 @@ impl Bed {
 }
 
 impl Running {
+    /// Waits until so many streams are counted.
+    pub(crate) async fn counts(&self, ready: i64, stalled: i64) {
+        let counted = || (self.metrics.ready_streams.get(), self.metrics.stalled_streams.get());
+        let waiting = async {
+            while counted() != (ready, stalled) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+        assert!(waited.is_ok(), "still {:?} are ready and stalled", counted());
+    }
+
     pub(crate) async fn stop(self) {
         self.shutdown.request();
         self.task.await.unwrap();

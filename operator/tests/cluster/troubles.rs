@@ -22,12 +22,14 @@ async fn an_image_that_is_not_there_and_a_program_that_ends_again_and_again_are_
     bed.stream_that("game", is_because(ConditionType::Ready, "ImageUnavailable")).await;
     bed.stream_that("game", is_because(ConditionType::Stalled, "ImageUnavailable")).await;
     bed.stream_that("game", is_because(ConditionType::Training, "CrashLooping")).await;
+    running.counts(0, 1).await;
 
     kubelet.set_fate(named("game-media-node-0"), Fate::Run);
     kubelet.set_fate(named("game-trainer-0"), Fate::Run);
     bed.stream_that("game", is_because(ConditionType::Ready, "Accepting")).await;
     bed.stream_that("game", is_because(ConditionType::Stalled, "Unobstructed")).await;
     bed.stream_that("game", is_because(ConditionType::Training, "NoReport")).await;
+    running.counts(1, 0).await;
     running.stop().await;
 }
 

@@ -39,7 +39,7 @@ fn walk_of_the_networks() -> Vec<Value> {
         json!({"enhancement": {"scale": 3, "network": {"unshuffle": 2, "features": 32, "layers": 3}}}),
         json!({"enhancement": {"accelerator": {"resourceName": "nvidia.com/gpu", "count": 2}, "onNoAccelerator": "Wait"}}),
         json!({"enhancement": {"accelerator": {"resourceClaimTemplateName": "gpu"}}}),
-        json!({"enhancement": {"encoder": {"bitrateKbps": 3000}, "unjudged": "Bicubic"}}),
+        json!({"enhancement": {"encoder": {"implementation": "Nvenc", "bitrateKbps": 3000}, "unjudged": "Bicubic"}}),
         json!({"training": {"enabled": false}}),
         json!({"training": {"patches": {"perSecond": 10, "sizePixels": 64, "maxKbps": 100}, "start": "General"}}),
         json!({"training": {"accelerator": {"resourceName": "nvidia.com/gpu", "count": 2}, "onNoAccelerator": "Cpu"}}),

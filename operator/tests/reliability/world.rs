@@ -64,7 +64,8 @@ impl World {
     pub(crate) async fn with_bus(purpose: &str, bus: Option<Bus>) -> Self {
         let mut bed = Bed::new(purpose).await;
         // One port, lest namespaces differ in it.
-        bed.options.host_ports = (30900, 30900);
+        // No node port can be the same number: pictures have a word instead of these.
+        bed.options.host_ports = (20900, 20900);
         let wire = Wire::default();
         let now = Timestamp::now();
         let (operator, feed) = start(&bed, &wire, bus.clone(), now);

@@ -2,11 +2,16 @@
 
 bin = $(shell cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release
 
+# Where it is there, programs say which crates they are made of.
+auditable = $(if $(shell command -v cargo-auditable),auditable)
+
 CLIP = clips/big-buck-bunny.mp4
+pushed = operator media-node enhancer trainer $(if $(CUDA),enhancer-cuda trainer-cuda)
+
 demo_options = --clip $(CLIP) $(if $(RUN_SECONDS),--seconds $(RUN_SECONDS)) $(DEMO)
 
 help: ## this text
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: ## install what building and running needs
 	@scripts/setup.sh
@@ -15,7 +20,7 @@ setup-tests: ## the same, and what the tests need
 	@scripts/setup.sh --tests
 
 build: setup ## all programs, release
-	cargo build --locked --release --workspace --exclude control-plane --exclude e2e-cluster --bins
+	cargo $(auditable) build --locked --release --workspace --exclude control-plane --exclude e2e-cluster --bins
 
 print-bin: ## the folder that `make build` puts the programs into
 	@echo $(bin)
@@ -49,9 +54,15 @@ bench: build ## benchmarks of the data plane, as one table
 bench-operator: setup-tests ## benchmarks of the control plane, against a real API server, as one table
 	@scripts/bench.sh --package operator --package control-plane
 
-images: build ## container images of all parts, without a registry; needs root
+images: build ## container images of all parts, without a registry; needs root (CUDA=1: those for NVIDIA GPUs, too)
 	@scripts/setup/packages.sh --cluster
-	@images/build.sh $(bin)
+	@images/build.sh $(bin) $(pushed) nats
+
+push: registry-named images ## copy them to REGISTRY=registry.example.com/acuity, and write images.yaml for Helm; needs root
+	@images/push.sh "$(REGISTRY)" images.yaml $(pushed)
+
+registry-named:
+	@[ "$(REGISTRY)" ] || { echo 'push: to which registry? make push REGISTRY=registry.example.com/acuity' >&2; exit 1; }
 
 cluster: images ## a real one-node Kubernetes on this machine with Acuity in it; needs root
 	@cluster/cluster up
@@ -67,4 +78,4 @@ chart: setup-tests ## write what the chart repeats of the rest
 clean: ## remove what was built; the cache folder stays
 	cargo clean
 
-.PHONY: help setup setup-tests build print-bin demo test e2e check format clippy deny fuzz bench bench-operator images cluster cluster-down chart clean
+.PHONY: help setup setup-tests build print-bin demo test e2e check format clippy deny fuzz bench bench-operator images push registry-named cluster cluster-down chart clean

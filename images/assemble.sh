@@ -2,7 +2,8 @@
 # Runs in the build stage of an image. There is no shell in what it makes, and nothing but:
 #
 #   /image/program     programs, stripped of what only debuggers read
-#   /image/libraries   the shared libraries they need, users, certificates
+#   /image/libraries   the shared libraries they need, users, certificates; what Debian says of their packages, where
+#                      scanners look for it, and their licences
 #   /image/libtorch    those of libtorch
 #
 #   PROGRAMS=FOLDER assemble.sh PROGRAM...   programs from FOLDER in the build context, libtorch from /libtorch
@@ -20,6 +21,7 @@ fi
 
 lib=usr/lib/x86_64-linux-gnu
 mkdir -p /image/{program/usr/bin,libraries/{etc/ssl/certs,$lib,usr/lib64,tmp},libtorch/$lib}
+debian=()
 for program in "$@"; do
   strip --strip-debug -o "/image/program/usr/bin/$program" "$folder/$program"
   chmod 755 "/image/program/usr/bin/$program"
@@ -32,13 +34,26 @@ for program in "$@"; do
   for library in $libraries; do
     case $(realpath "$library") in
       "$libtorch"/*) layer=libtorch ;;
-      *) layer=libraries ;;
+      *) layer=libraries debian+=("$library") ;;
     esac
     cp --dereference --update --target-directory "/image/$layer/$lib" "$library"
   done
 done
 
+if [[ $(ls "/image/libtorch/$lib") ]]; then
+  mkdir -p /image/libtorch/usr/share/doc
+  find "$libtorch" -maxdepth 1 -name '*.dist-info' -exec cp --recursive -t /image/libtorch/usr/share/doc {} +
+fi
+
 cd /image/libraries
+# The packages, such as "libc6:amd64: /lib/x86_64-linux-gnu/libc.so.6"; files below /usr are known with or without it.
+packages=$(realpath "${debian[@]}" | sed 's|^\(/usr\)\?|*|' | xargs dpkg-query --search | cut -d : -f 1 | sort -u)
+mkdir -p var/lib/dpkg/status.d
+for package in ca-certificates $packages; do
+  dpkg-query --status "$package" >"var/lib/dpkg/status.d/$package"
+  mkdir -p "usr/share/doc/$package"
+  cp --dereference "/usr/share/doc/$package/copyright" "usr/share/doc/$package"
+done
 cp --dereference /lib64/ld-linux-x86-64.so.2 usr/lib64/
 ln -s usr/lib usr/lib64 .
 chmod 1777 tmp

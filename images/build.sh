@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Builds the images for CPUs from the Dockerfiles beside this file, with buildah, no daemon and no registry, of programs that
-# are compiled already. Needs root. Prints a table of their sizes.
+# Builds the images from the Dockerfiles beside this file, with buildah, no daemon and no registry, of programs that are
+# compiled already. Needs root. Prints a table of their sizes.
 #
-#   build.sh FOLDER [IMAGE...]   programs in FOLDER; operator, media-node, enhancer, trainer and nats by default
+#   build.sh FOLDER [IMAGE...]   programs in FOLDER; operator, media-node, enhancer, trainer and nats by default. enhancer-cuda
+#                                and trainer-cuda are made of enhancer and trainer, which come before them
 #   build.sh --id IMAGE          prints the first digits of its hash
 #   build.sh --save IMAGE FILE   as an archive that containerd imports, named localhost/acuity/IMAGE:ID
+#   build.sh --push IMAGE NAME   to the registry in NAME, as NAME:TAG; prints its digest
 #
 # They are kept in <cache>/images, as localhost/acuity/IMAGE:built. One whose programs and Dockerfile are as they were stays.
 set -euo pipefail
@@ -41,7 +43,7 @@ make_base() {
 
 # What an image is made of: a label of it, and what it would be now of these files.
 inputs_label=video.acuity.inputs
-inputs() { cat images/assemble.sh "images/$1.Dockerfile" "${@:2}" | sha256sum | cut -c 1-16; }
+inputs() { cat images/assemble.sh "$@" | sha256sum | cut -c 1-16; }
 made_of() {
   buildah inspect --type image --format "{{index .OCIv1.Config.Labels \"$inputs_label\"}}" "$(tag "$1")" 2>/dev/null || true
 }
@@ -58,6 +60,11 @@ case ${1:-} in
     buildah push --quiet "$(tag "$2")" "docker-archive:$3:localhost/acuity/$2:$(id "$2")"
     exit
     ;;
+  --push)
+    buildah push --quiet --digestfile "$store/digest" "$(tag "$2")" "docker://$3" >&2
+    cat "$store/digest"
+    exit
+    ;;
 esac
 
 ((EUID == 0)) || { echo 'images: this needs root: sudo make images' >&2; exit 1; }
@@ -72,24 +79,32 @@ make_base
 
 for image in "$@"; do
   rm -rf "${context:?}"/*
+  dockerfile=$image
   case $image in
-    nats) programs=("$cache/bin/nats-server") ;;
-    media-node) programs=("$folder"/{media-node,patch-pairer}) ;;
-    *) programs=("$folder/$image") ;;
+    nats) parts=("$cache/bin/nats-server") ;;
+    media-node) parts=("$folder"/{media-node,patch-pairer}) ;;
+    *-cuda)
+      dockerfile=cuda parts=("$context/base")
+      id "${image%-cuda}" >"$context/base"
+      ;;
+    *) parts=("$folder/$image") ;;
   esac
-  inputs=$(inputs "$image" "${programs[@]}")
+  dockerfile=images/$dockerfile.Dockerfile
+  inputs=$(inputs "$dockerfile" "${parts[@]}")
   if [[ $(made_of "$image") == "$inputs" ]]; then continue; fi
-  if [[ $image == nats ]]; then
-    cp "${programs[@]}" "$context"
-    build "$(tag nats)" --label "$inputs_label=$inputs" -f images/nats.Dockerfile "$context"
-    continue
-  fi
-  mkdir "$context"/{images,programs}
-  cp images/assemble.sh "$context/images"
-  cp "${programs[@]}" "$context/programs"
-  options=(-f "images/$image.Dockerfile" --build-arg BUILDER=$base --build-arg PROGRAMS=programs --volume "$libtorch:/libtorch:ro")
-  # What has a name is there the next time.
-  build "localhost/acuity/$image:packages" --target packages "${options[@]}" "$context"
+  options=(-f "$dockerfile" --build-arg "BUILDER=$base")
+  case $image in
+    nats) cp "${parts[@]}" "$context" ;;
+    *-cuda) options+=(--build-arg "BASE=$(tag "${image%-cuda}")") ;;
+    *)
+      mkdir "$context"/{images,programs}
+      cp images/assemble.sh "$context/images"
+      cp "${parts[@]}" "$context/programs"
+      options+=(--build-arg PROGRAMS=programs --volume "$libtorch:/libtorch:ro")
+      # What has a name is there the next time.
+      build "localhost/acuity/$image:packages" --target packages "${options[@]}" "$context"
+      ;;
+  esac
   build "$(tag "$image")" --label "$inputs_label=$inputs" "${options[@]}" "$context"
 done
 
@@ -97,5 +112,5 @@ done
 buildah rmi --prune >/dev/null
 
 for image in "$@"; do
-  printf '%-12s %s\n' "$image" "$(buildah images --json "$(tag "$image")" | sed -n 's/.*"size": "\(.*\)",/\1/p')"
+  printf '%-14s %s\n' "$image" "$(buildah images --json "$(tag "$image")" | sed -n 's/.*"size": "\(.*\)",/\1/p')"
 done

@@ -9,6 +9,7 @@ cd "$(dirname "$0")"
 for_tests=
 if [[ ${1:-} == --tests ]]; then for_tests=1; fi
 
+command -v cargo >/dev/null || { echo 'setup: there is no cargo: install Rust first, see https://rustup.rs' >&2; exit 1; }
 ./setup/packages.sh ${for_tests:+--tests}
 libtorch=$(./fetch-libtorch.sh)
 ./setup/programs.sh nats-server

@@ -5,6 +5,7 @@
 #   go-programs.sh kubernetes   the tests' control plane   10 min   6 GB   360 MB
 #   go-programs.sh helm         for tests of the chart      4 min   2 GB    67 MB; also as <cache>/bin/helm
 #   go-programs.sh node         what `make cluster` needs   5 min   5 GB   215 MB
+#   go-programs.sh registry     for `cluster push`          1 min   1 GB    12 MB
 #
 # GOCACHE, GOMODCACHE  used if set, and kept; else what the build caches is removed after it
 set -euo pipefail

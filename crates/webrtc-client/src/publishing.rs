@@ -93,8 +93,12 @@ impl Publishing {
             let left_at = self.leaving.as_ref().map(|(_, until)| *until);
             let event = tokio::select! {
                 event = or_never(self.current.as_mut().map(next_of)) => self.handle_current(event),
-                event = or_never(self.leaving.as_mut().map(|(session, _)| next_of(session))) => self.handle_leaving(&event),
-                connected = or_never(self.connecting.as_mut().map(|connecting| &mut connecting.session)) => Some(self.handle_connected(connected?)),
+                event = or_never(self.leaving.as_mut().map(|(session, _)| next_of(session))) => {
+                    self.handle_leaving(&event)
+                }
+                connected = or_never(self.connecting.as_mut().map(|connecting| &mut connecting.session)) => {
+                    Some(self.handle_connected(connected?))
+                }
                 () = or_never(left_at.map(sleep_until)) => {
                     self.leave();
                     None

@@ -122,11 +122,7 @@ pub(crate) async fn is_shown_at(whep: &str) -> anyhow::Result<()> {
 
 /// Waits for Ready.
 pub(crate) async fn ready(bed: &Bed, name: &str) -> anyhow::Result<LiveStreamStatus> {
-    bed.status_where(name, 60, "the stream is ready", |status| holds(status, ConditionType::Ready)).await
-}
-
-pub(crate) fn holds(status: &LiveStreamStatus, condition: ConditionType) -> bool {
-    status.condition(condition).is_some_and(|condition| condition.status == "True")
+    bed.status_where(name, 60, "the stream is ready", |status| status.is_true(ConditionType::Ready)).await
 }
 
 pub(crate) fn is_ready(pod: &Pod) -> bool {

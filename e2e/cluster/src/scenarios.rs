@@ -35,14 +35,16 @@ scenarios! {
     moving::another_spec_is_rolled_out_successor_first,
     release::live_streams_follow_an_upgrade_and_its_rollback,
     gpus::two_streams_share_a_gpu,
+    release::images_of_a_registry_are_pulled_by_digest,
     release::an_uninstalled_release_leaves_the_definition_and_says_so,
 }
 
-/// What needs images of another tag, GPUs that nobody has, or nodes to drain: the cluster of `make cluster`.
-pub(crate) const ONLY_ON_OUR_OWN: [&str; 3] = [
+/// What needs images of another tag, GPUs that nobody has, a registry, or nodes to drain: the cluster of `make cluster`.
+pub(crate) const ONLY_ON_OUR_OWN: [&str; 4] = [
     "a_drained_node_takes_nothing_from_who_watches",
     "live_streams_follow_an_upgrade_and_its_rollback",
     "two_streams_share_a_gpu",
+    "images_of_a_registry_are_pulled_by_digest",
 ];
 
 /// All, or those that are named.

@@ -7,7 +7,7 @@ use kube::{Api, ResourceExt};
 
 use crate::{
     bed::{Bed, RELEASE, RELEASE_NAMESPACE},
-    live::{Live, holds, is_ready, ready},
+    live::{Live, is_ready, ready},
     wait::{until, within},
 };
 
@@ -51,7 +51,7 @@ pub(super) async fn nats_is_deleted(bed: &Bed) -> anyhow::Result<()> {
             Ok(pod.uid() != before && is_ready(&pod))
         })
         .await?;
-        let connected = |status: &_| holds(status, ConditionType::BusReachable);
+        let connected = |status: &crds::LiveStreamStatus| status.is_true(ConditionType::BusReachable);
         bed.status_where(&live.name, 30, "the operator hears again", connected).await
     };
     let (_, lost) = live.lost_unnoticed_while(away).await?;

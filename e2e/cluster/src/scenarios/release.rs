@@ -5,11 +5,12 @@ use crds::{LiveStream, Role};
 use k8s_openapi::{
     api::core::v1::Pod, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
-use kube::{Api, CustomResourceExt};
+use kube::{Api, CustomResourceExt, ResourceExt, api::ListParams};
 
 use crate::{
     bed::{Bed, RELEASE, RELEASE_NAMESPACE},
-    live::{Live, is_ready},
+    command::run,
+    live::{Live, is_ready, ready},
     wait::until,
 };
 
@@ -41,6 +42,28 @@ pub(super) async fn live_streams_follow_an_upgrade_and_its_rollback(bed: &Bed) -
     let ((), lost) = live.lost_while(rolled_back).await?;
     bed.figures.add("helm rollback: source lost", lost, "s", "< 2");
     Ok(())
+}
+
+/// As on every cluster but that of `make cluster`.
+pub(super) async fn images_of_a_registry_are_pulled_by_digest(bed: &Bed) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let values = folder.path().join("images.yaml");
+    let values = values.to_str().context("a temporary folder has a name in UTF-8")?;
+    run("cluster/cluster", &["push", values, "operator", "media-node"]).await?;
+    bed.install(&["--values", values, "--set", "images.pullPolicy=IfNotPresent"]).await?;
+
+    bed.apply_example("on-one-machine", "pulled").await?;
+    ready(bed, "pulled").await?;
+    let media_nodes = bed.pods("pulled", Role::MediaNode).await?;
+    let operators: Api<Pod> = Api::namespaced(bed.client.clone(), RELEASE_NAMESPACE);
+    let operators = operators.list(&ListParams::default().labels("app.kubernetes.io/component=operator")).await?.items;
+    ensure!(!operators.is_empty(), "there is no operator");
+    for pod in media_nodes.iter().chain(&operators).filter(|pod| is_ready(pod)) {
+        let image = image(pod).context("a pod has an image")?;
+        ensure!(image.contains("@sha256:"), "{} has {image}", pod.name_any());
+    }
+    bed.delete_streams().await;
+    bed.install(&[]).await.map(drop)
 }
 
 pub(super) async fn an_uninstalled_release_leaves_the_definition_and_says_so(bed: &Bed) -> anyhow::Result<()> {

@@ -6,12 +6,6 @@ use std::{
 };
 
 use anyhow::Context;
-use rand::RngExt;
-
-/// Where free ports are looked for: below those that the kernel gives to connections, which would take a port again
-/// between its choice and the start of the child that listens on it.
-const FREE_PORTS: std::ops::Range<u16> = 15_000..32_000;
-const ATTEMPTS: usize = 200;
 
 /// The address with its port, a free one for port 0.
 ///
@@ -38,11 +32,11 @@ pub(crate) fn free_loopback_address() -> anyhow::Result<SocketAddr> {
 }
 
 fn bound(wanted: SocketAddr, bind: impl Fn(SocketAddr) -> io::Result<SocketAddr>) -> io::Result<SocketAddr> {
-    if wanted.port() != 0 {
-        return bind(wanted);
+    if wanted.port() == 0 {
+        return free_ports::free_address(wanted.ip());
     }
-    let random = || SocketAddr::new(wanted.ip(), rand::rng().random_range(FREE_PORTS));
-    (0..ATTEMPTS).find_map(|_| bind(random()).ok()).map_or_else(|| bind(wanted), Ok)
+    free_ports::take(wanted.port());
+    bind(wanted)
 }
 
 fn taken(wanted: SocketAddr, protocol: &str, option: &str) -> String {

@@ -115,7 +115,10 @@ async fn find_programs(args: &UpArgs) -> anyhow::Result<Programs> {
 
 fn prepare_meeting(args: &UpArgs, programs: &Programs, folder: &DataFolder) -> anyhow::Result<Meeting> {
     let stream: StreamName = args.stream.parse().with_context(|| format!("--stream {}", args.stream))?;
-    let nats = free_loopback_address()?;
+    // Those that were asked for first, lest one of the others is the same.
+    let listen = tcp_address(args.listen, "--listen")?;
+    let media_listen = udp_address(args.media_listen, "--media-listen")?;
+    let (internal_listen, nats) = (free_loopback_address()?, free_loopback_address()?);
     let mut users = Vec::new();
     let mut credentials = |role: Role| {
         let (name, password) = (bus::user_name(role, Some(&stream)), new_secret());
@@ -132,9 +135,9 @@ fn prepare_meeting(args: &UpArgs, programs: &Programs, folder: &DataFolder) -> a
     let ports_file = folder.file("ports.json");
     remove_if_there(&ports_file)?;
     Ok(Meeting {
-        listen: tcp_address(args.listen, "--listen")?,
-        media_listen: udp_address(args.media_listen, "--media-listen")?,
-        internal_listen: free_loopback_address()?,
+        listen,
+        media_listen,
+        internal_listen,
         nats,
         nats_arguments: nats_command.get_args().map(OsStr::to_owned).collect(),
         ports_file,

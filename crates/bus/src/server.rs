@@ -27,7 +27,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
     pub folder: PathBuf,
-    /// Port 0: any free one.
+    /// Port 0: any free one, of [`NatsServer`] the same after each restart.
     pub listen: SocketAddr,
     /// Without any, everyone may do everything.
     pub users: Vec<User>,
@@ -147,8 +147,12 @@ impl NatsServer {
     ///
     /// # Errors
     /// When there is no program, or it does not get ready.
-    pub fn start(config: ServerConfig) -> Result<Self, ServerError> {
+    pub fn start(mut config: ServerConfig) -> Result<Self, ServerError> {
         let program = find_program()?;
+        if config.listen.port() == 0 {
+            config.listen = free_ports::free_address(config.listen.ip())
+                .map_err(|source| ServerError::Io { doing: "looking for a free port".to_owned(), source })?;
+        }
         let (child, url) = spawn(&config, &program)?;
         Ok(Self { config, program, child, url })
     }
@@ -171,8 +175,6 @@ impl NatsServer {
     /// When it does not get ready.
     pub fn restart(&mut self) -> Result<(), ServerError> {
         self.kill();
-        let address = self.url.trim_start_matches("nats://");
-        self.config.listen = address.parse().unwrap_or(self.config.listen);
         (self.child, self.url) = spawn(&self.config, &self.program)?;
         Ok(())
     }

@@ -21,7 +21,6 @@ use kube::{
     api::{ObjectMeta, Patch, PatchParams, PostParams},
     runtime::{conditions::is_crd_established, wait::await_condition},
 };
-use rustix::process::Signal;
 use serde_json::json;
 use tokio::sync::OnceCell;
 
@@ -225,11 +224,15 @@ impl ControlPlane {
 
     /// Makes it stand still, as an overloaded machine or a broken network would (SIGSTOP).
     pub fn pause(&self, server: Server) {
-        self.signal(server, Signal::STOP);
+        if let Some(running) = self.servers().get(&server) {
+            running.stop();
+        }
     }
 
     pub fn resume(&self, server: Server) {
-        self.signal(server, Signal::CONT);
+        if let Some(running) = self.servers().get(&server) {
+            running.resume();
+        }
     }
 
     /// Ends it at once, as a crash would.
@@ -259,7 +262,8 @@ impl ControlPlane {
             }
             tokio::time::sleep(POLL_INTERVAL).await;
         }
-        Ok(())
+        // Who answered may be another one, at the same port.
+        self.check_alive(server)
     }
 
     async fn is_ready(&self, server: Server, client_of_admin: &mut Option<Client>) -> bool {
@@ -309,12 +313,6 @@ impl ControlPlane {
         let log = fs::read_to_string(self.folder().join(server.log())).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
-    }
-
-    fn signal(&self, server: Server, signal: Signal) {
-        if let Some(running) = self.servers().get(&server) {
-            running.signal(signal);
-        }
     }
 
     fn servers(&self) -> MutexGuard<'_, BTreeMap<Server, Running>> {

@@ -3,12 +3,12 @@
 use std::{
     fs::File,
     io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 /// A server of the control plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,21 +76,9 @@ pub(crate) struct Ports {
 
 impl Ports {
     pub(crate) fn choose() -> io::Result<Self> {
-        Ok(Self { etcd: free_address()?, etcd_peer: free_address()?, api: free_address()? })
+        let free = || free_ports::free_address(Ipv4Addr::LOCALHOST.into());
+        Ok(Self { etcd: free()?, etcd_peer: free()?, api: free()? })
     }
-}
-
-/// Below the ports that the kernel gives to outgoing connections, so that it is still free after a server's restart.
-fn free_address() -> io::Result<SocketAddr> {
-    let mut last = None;
-    for _ in 0..100 {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, rand::random_range(20_000..32_000)));
-        match TcpListener::bind(address) {
-            Ok(_) => return Ok(address),
-            Err(error) => last = Some(error),
-        }
-    }
-    Err(last.unwrap_or_else(|| io::ErrorKind::AddrInUse.into()))
 }
 
 /// A server that was started.
@@ -110,7 +98,18 @@ impl Running {
         Ok(Self(child))
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
+    /// Makes it stand still, and waits until all of it does.
+    pub(crate) fn stop(&self) {
+        self.signal(Signal::STOP);
+        // Fails only when it has ended.
+        let _ = waitpid(Some(Pid::from_child(&self.0)), WaitOptions::UNTRACED);
+    }
+
+    pub(crate) fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
         // Fails only when it has ended.
         let _ = kill_process(Pid::from_child(&self.0), signal);
     }

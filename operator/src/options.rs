@@ -16,8 +16,8 @@ pub struct Options {
     pub images: Images,
     #[command(flatten)]
     pub nats: Nats,
-    /// First and last host port for media
-    #[arg(long, env = "ACUITY_HOST_PORTS", value_name = "FIRST-LAST", default_value = "30900-31899", value_parser = port_range)]
+    /// First and last host port for media, outside the cluster's node ports lest a Service gets the same
+    #[arg(long, env = "ACUITY_HOST_PORTS", value_name = "FIRST-LAST", default_value = "20900-21899", value_parser = port_range)]
     pub host_ports: (u16, u16),
     /// Probe advertised addresses from here, and hold a media-node for unready until it answers
     #[arg(long, env = "ACUITY_PROBE", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]

@@ -35,7 +35,7 @@ impl Bed {
             for node in self.nodes().await? {
                 let number = node.trim_start_matches("node");
                 let rules = run("cluster/cluster", &["node", number, "iptables-save"]).await?;
-                let ports: Vec<&str> = rules.lines().filter(|rule| rule.contains("--dports 30")).collect();
+                let ports: Vec<&str> = rules.lines().filter(|rule| rule.contains("-A CNI-HOSTPORT-DNAT ")).collect();
                 ensure!(ports.is_empty(), "{node} still has host ports: {}", ports.join("\n"));
             }
         }

@@ -1,6 +1,6 @@
 //! Chromium without a head, driven by the DevTools protocol over pipes.
 
-use std::process::Stdio;
+use std::{process::Stdio, time::Duration};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -8,7 +8,11 @@ use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::{Child, ChildStdin, ChildStdout, Command},
+    time::timeout,
 };
+
+/// For one answer, on a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A browser of its own profile; ends when this is dropped, since its pipes close.
 #[derive(Debug)]
@@ -69,14 +73,21 @@ impl Browser {
         let mut bytes = request.to_string().into_bytes();
         bytes.push(0);
         self.requests.write_all(&bytes).await.expect("Chromium runs (`make setup-tests` installs it)");
+        let answer = timeout(PATIENCE, self.answer()).await;
+        let answer = answer.unwrap_or_else(|_| panic!("{method}: no answer within {PATIENCE:?}"));
+        assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
+        answer["result"].clone()
+    }
+
+    /// To the last request; events are skipped.
+    async fn answer(&mut self) -> Value {
         loop {
             let mut bytes = Vec::new();
             self.answers.read_until(0, &mut bytes).await.expect("a pipe can be read");
             assert_eq!(bytes.pop(), Some(0), "Chromium ended, or is not installed (`make setup-tests`)");
             let answer: Value = serde_json::from_slice(&bytes).expect("Chromium writes JSON");
             if answer["id"] == self.last_id {
-                assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
-                return answer["result"].clone();
+                return answer;
             }
         }
     }

@@ -39,7 +39,7 @@ async fn the_demo_learns_without_a_terminal_and_a_second_run_goes_on_where_it_en
     assert!(shown > 0.0 && shown <= expected, "{summary}");
     assert_eq!(success, shown >= 0.95 * expected, "{summary}");
 
-    let (summary, _) = demo(data_dir.path(), 12).await;
+    let (summary, _) = demo(data_dir.path(), 20).await;
     let [_, newest] = numbers(&summary, "checkpoints accepted")[..] else { panic!("{summary}") };
     assert!(newest > 0.0, "{summary}");
     assert!(!numbers(&summary, "first enhanced frame").is_empty(), "{summary}");

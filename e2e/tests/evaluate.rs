@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 
 /// Small moving pictures, made as fast as they are read.
 const CLIP: &str = "testsrc2=size=320x192:rate=15:duration=3";
-const SECONDS: u64 = 10;
+const SECONDS: u64 = 14;
 
 /// A running `acuity evaluate` of one clip.
 struct Evaluation {

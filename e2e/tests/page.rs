@@ -34,7 +34,7 @@ async fn plays(page: &mut Page, id: &str) -> Video {
 async fn the_page_shows_both_renditions_and_the_gain() {
     let system = System::start(&[]).await;
     let mut page = Browser::start().open(system.page()).await;
-    within(10, "the page says that nothing is published", async || {
+    within(40, "the page says that nothing is published", async || {
         let text: String = page.evaluate("document.body?.innerText ?? ''").await;
         text.contains("acuity publish FILE --whip").then_some(())
     })
@@ -52,7 +52,7 @@ async fn the_page_shows_both_renditions_and_the_gain() {
     .await;
     let state: String = page.evaluate("document.getElementById('state').innerText").await;
     assert!(state.starts_with("live"), "{state}");
-    within(10, "the page counts its own two viewers", async || {
+    within(40, "the page counts its own two viewers", async || {
         let viewers: String = page.evaluate("document.getElementById('viewers').innerText").await;
         (viewers == "2 viewers").then_some(())
     })

@@ -2,9 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{net::SocketAddr, path::Path, process::Stdio, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
 
 use e2e::{program, within};
+use free_ports::free_address;
 use operator::probe::{self, Probed, Target};
 use proto::StreamName;
 use tokio::{process::Child, sync::mpsc, time::timeout};
@@ -37,7 +43,7 @@ async fn next(findings: &mut mpsc::Receiver<Probed>, seconds: u64) -> (String, b
 #[tokio::test]
 async fn a_media_node_is_found_where_it_is_and_not_where_it_is_not() {
     let folder = tempfile::tempdir().unwrap();
-    let mut process = media_node(folder.path(), "127.0.0.1:0");
+    let mut process = media_node(folder.path(), &free_address(Ipv4Addr::LOCALHOST.into()).unwrap().to_string());
     let address = media_address(folder.path()).await;
     let (targets, mut findings) = probe::spawn(telemetry::Shutdown::default()).unwrap();
     let stream = StreamName::new("default", "demo").unwrap();
@@ -48,7 +54,7 @@ async fn a_media_node_is_found_where_it_is_and_not_where_it_is_not() {
     };
 
     // One address of two is enough: nobody answers at the first.
-    let nobody: SocketAddr = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = free_address(Ipv4Addr::LOCALHOST.into()).unwrap();
     targets.send(target("first", &[nobody, address])).await.unwrap();
     assert_eq!(next(&mut findings, 5).await, ("first".to_owned(), true));
 

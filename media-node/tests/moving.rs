@@ -19,7 +19,7 @@ use webrtc_client::{SignallingError, ViewerEvent};
 
 /// An address of this machine where nobody listens yet.
 fn free_address() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    free_ports::free_address(std::net::Ipv4Addr::LOCALHOST.into()).unwrap()
 }
 
 /// A node that asks at `service` who takes its place.

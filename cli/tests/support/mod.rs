@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    net::TcpListener,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
@@ -131,9 +131,7 @@ fn program(name: &str) -> PathBuf {
 }
 
 fn free_ports() -> [u16; 3] {
-    // Held together, so that they differ.
-    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("there are free ports"));
-    listeners.map(|listener| listener.local_addr().expect("it is bound").port())
+    [(); 3].map(|()| free_ports::free_address(Ipv4Addr::LOCALHOST.into()).expect("there are free ports").port())
 }
 
 /// Waits until `condition` holds.

@@ -1,9 +1,9 @@
 //! What people do with it.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
-    sync::OnceLock,
+    time::{Duration, Instant},
 };
 
 use control_plane::{ControlPlane, User, find_program};
@@ -31,12 +31,9 @@ impl Kubectl {
 
     /// Both outputs together, each run of spaces as one.
     fn run(&self, arguments: &str) -> String {
-        // Tests run at once: one of them writes the file.
-        static KUBECONFIG: OnceLock<PathBuf> = OnceLock::new();
-        let kubeconfig = KUBECONFIG.get_or_init(|| self.cluster.kubeconfig(&User::admin()));
         let program = find_program("kubectl").expect("make setup-tests builds kubectl");
         let output = Command::new(program)
-            .env("KUBECONFIG", kubeconfig)
+            .env("KUBECONFIG", self.cluster.kubeconfig(&User::admin()))
             .env("HOME", self.cluster.folder())
             .args(["--namespace", &self.namespace])
             .args(arguments.split(' '))
@@ -130,8 +127,15 @@ async fn fields_select_and_are_explained() {
     let by = |selector: &str| kubectl.run(&format!("get lst --no-headers -o name --field-selector {selector}"));
     assert_eq!(by("spec.paused=false"), "livestream.acuity.video/game-night");
     assert_eq!(by("spec.training.autoscaling.mode=Fixed"), "");
-    let explained = kubectl.run("explain lst.spec.relay.media.exposure");
-    assert!(explained.contains("`PodNetwork`: The pod's own address"), "{explained}");
+    // The documents that it reads follow a new definition after a second or so.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let explained = kubectl.run("explain lst.spec.relay.media.exposure");
+        if explained.contains("`PodNetwork`: The pod's own address") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{explained}");
+    }
     let refused = kubectl.run("create -f examples/game-night.yaml --dry-run=server --validate=strict");
     assert!(refused.contains("already exists"), "{refused}");
 }

@@ -44,6 +44,6 @@ async fn the_page_goes_on_without_a_break() {
     shows(&mut page, 3.0).await;
     let longest: f64 = page.evaluate("window.longest").await;
     eprintln!("the page: {longest} ms between two pictures");
-    assert!(longest < 2000.0, "{longest} ms");
-    within(5, "it watches at the successor", async || stage.status().await.filter(|status| status.viewers > 0)).await;
+    assert!(longest < 5000.0, "{longest} ms");
+    within(20, "it watches at the successor", async || stage.status().await.filter(|status| status.viewers > 0)).await;
 }

@@ -172,7 +172,8 @@ pub(crate) struct Publisher {
     decoder: Decoder,
     decoded: Vec<(u64, Plane)>,
     index: u64,
-    sequence: u64,
+    /// Of the newest patch, of at most 20 a second.
+    pub(crate) sequence: u64,
     pub(crate) detail: f32,
     /// Other texture, so that a change is a cut.
     pub(crate) scene: u64,

@@ -2,13 +2,19 @@
 
 #![allow(dead_code, reason = "each test program uses a part")]
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use proto::status::StreamStatus;
 use serde::Deserialize;
 use settings::MediaNodeSettings;
 use telemetry::Shutdown;
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{sync::mpsc, task::JoinHandle, time::MissedTickBehavior};
 use webrtc_client::{PublishOptions, Publisher, PublisherEvent, SignallingError, ViewOptions, Viewer, ViewerEvent};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -122,7 +128,7 @@ impl Node {
     }
 
     pub(crate) async fn ended(self) {
-        tokio::time::timeout(Duration::from_secs(4), self.ended).await.expect("it ends in time").unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, self.ended).await.expect("it ends in time").unwrap().unwrap();
     }
 }
 
@@ -175,6 +181,8 @@ pub(crate) fn stream_frames(
 ) -> Streaming {
     let task = tokio::spawn(async move {
         let mut frames = tokio::time::interval(Duration::from_millis(33));
+        // As a camera: what a busy machine missed is not sent all at once later.
+        frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut keyframe_wanted = true;
         for frame in 0u32.. {
             frames.tick().await;
@@ -201,4 +209,60 @@ pub(crate) async fn next_video(events: &mut mpsc::Receiver<ViewerEvent>) -> webr
         }
     };
     tokio::time::timeout(PATIENCE, wait).await.expect("video comes in time")
+}
+
+/// Video that a viewer gets, read as it comes, so that nothing piles up while a test does something else.
+pub(crate) struct Audience {
+    seen: Arc<Mutex<Seen>>,
+    reading: JoinHandle<()>,
+}
+
+struct Seen {
+    /// Lost packets may come late, sent again.
+    sequences: BTreeSet<u16>,
+    newest: Instant,
+    longest_gap: Duration,
+}
+
+impl Audience {
+    /// Of a viewer who gets video already.
+    pub(crate) async fn of(mut events: mpsc::Receiver<ViewerEvent>) -> Self {
+        let first = next_video(&mut events).await;
+        let seen = Arc::new(Mutex::new(Seen {
+            sequences: BTreeSet::from([first.sequence]),
+            newest: first.arrived,
+            longest_gap: Duration::ZERO,
+        }));
+        let reading = tokio::spawn({
+            let seen = seen.clone();
+            async move {
+                loop {
+                    let packet = next_video(&mut events).await;
+                    let mut seen = seen.lock().unwrap();
+                    seen.sequences.insert(packet.sequence);
+                    seen.longest_gap = seen.longest_gap.max(packet.arrived - seen.newest);
+                    seen.newest = packet.arrived;
+                }
+            }
+        });
+        Self { seen, reading }
+    }
+
+    /// Waits until it got all that was sent to it before, and `more` packets. Returns how long nothing came at most.
+    pub(crate) async fn misses_nothing(self, more: usize) -> Duration {
+        let wanted = *self.seen.lock().unwrap().sequences.last().unwrap() + more as u16;
+        until("the viewer got all of it", async || {
+            assert!(!self.reading.is_finished(), "the viewer's session is over, or nothing comes");
+            let seen = self.seen.lock().unwrap();
+            let span = usize::from(wanted - seen.sequences.first().unwrap()) + 1;
+            (seen.sequences.range(..=wanted).count() == span).then_some(seen.longest_gap)
+        })
+        .await
+    }
+}
+
+impl Drop for Audience {
+    fn drop(&mut self) {
+        self.reading.abort();
+    }
 }

@@ -68,6 +68,11 @@ impl Bed {
         }))
         .unwrap();
         Api::namespaced(client.clone(), &namespace).create(&PostParams::default(), &binding).await.unwrap();
+        let account = cluster.client_as(&User::service_account(&namespace, ACCOUNT));
+        let pods: Api<Pod> = Api::namespaced(account, &namespace);
+        while pods.list(&ListParams::default().limit(1)).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await; // the authorizer hears of the binding somewhat later
+        }
         let options = options(&namespace);
         Self { cluster, namespace, client, options }
     }

@@ -1,6 +1,6 @@
 //! From creation to deletion.
 
-use crds::{ConditionType, LiveStream};
+use crds::{ConditionType, LiveStream, LiveStreamStatus};
 use k8s_openapi::api::core::v1::{Pod, Secret, Service};
 use kube::{
     ResourceExt,
@@ -47,6 +47,11 @@ async fn nothing_is_written_when_nothing_changed_nor_after_a_restart() {
     for name in ["one", "two", "three"] {
         bed.stream_that(name, is_because(ConditionType::Ready, "Accepting")).await;
         bed.stream_that(name, is_because(ConditionType::Reconciling, "InSync")).await;
+        let all_ready = |status: &LiveStreamStatus| {
+            let trainers = status.trainers.as_ref().map(|trainers| trainers.ready);
+            (trainers, status.enhancer.as_ref().map(|enhancer| enhancer.ready)) == (Some(1), Some(true))
+        };
+        bed.stream_that(name, move |stream: &LiveStream| stream.status.as_ref().is_some_and(all_ready)).await;
     }
     running.stop().await;
 

@@ -1,5 +1,7 @@
 //! What can go wrong with pods: each is a condition with a reason, and passes when its cause does.
 
+use std::time::Duration;
+
 use control_plane::{Fate, named, wait_for, wait_until_gone};
 use crds::{ConditionType, LiveStream};
 use k8s_openapi::api::core::v1::{Namespace, Pod, ResourceQuota, Secret};
@@ -7,7 +9,8 @@ use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams, PostParams},
 };
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::harness::{Bed, is_because, one_trainer};
 
@@ -79,6 +82,31 @@ async fn a_pod_stands_in_on_the_cpu_while_no_accelerator_is_free() {
     running.stop().await;
 }
 
+/// Waits until a pod with these ports, of which the strictest policy has nothing else to say, would be refused: admission
+/// hears of its rules somewhat later.
+async fn until_refused(bed: &Bed, ports: Value, because: &str) {
+    let pod: Pod = serde_json::from_value(json!({
+        "metadata": {"name": "refused"},
+        "spec": {
+            "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{
+                "name": "main",
+                "image": "acuity/test",
+                "ports": ports,
+                "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
+            }],
+        },
+    }))
+    .unwrap();
+    let only_tried = PostParams { dry_run: true, ..PostParams::default() };
+    let refused = async {
+        while !bed.api().create(&only_tried, &pod).await.is_err_and(|error| error.to_string().contains(because)) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(60), refused).await.expect("pods are refused");
+}
+
 #[tokio::test]
 async fn a_quota_and_a_policy_that_leave_no_room_are_said_and_pass() {
     let bed = Bed::new("refused").await;
@@ -86,6 +114,7 @@ async fn a_quota_and_a_policy_that_leave_no_room_are_said_and_pass() {
     let namespaces: Api<Namespace> = Api::all(bed.client.clone());
     let enforce = |level| json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": level}}});
     namespaces.patch(&bed.namespace, &PatchParams::default(), &Patch::Merge(enforce("restricted"))).await.unwrap();
+    until_refused(&bed, json!([{"containerPort": 1, "hostPort": 1}]), "hostPort").await;
     let running = bed.start();
     bed.create("game", json!({})).await;
     let stream = bed.stream_that("game", is_because(ConditionType::Ready, "PodRefused")).await;
@@ -102,6 +131,7 @@ async fn a_quota_and_a_policy_that_leave_no_room_are_said_and_pass() {
     let counted = json!({"status": {"hard": {"pods": "2"}, "used": {"pods": "2"}}});
     let quotas = bed.api::<ResourceQuota>();
     quotas.patch_status("pods", &PatchParams::default(), &Patch::Merge(&counted)).await.unwrap();
+    until_refused(&bed, json!([]), "exceeded quota").await;
     bed.create("other", json!({"relay": {"media": {"exposure": "PodNetwork"}}})).await;
     bed.stream_that("other", is_because(ConditionType::Ready, "QuotaExceeded")).await;
     bed.stream_that("game", is_because(ConditionType::Ready, "Accepting")).await;

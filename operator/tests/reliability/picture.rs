@@ -1,6 +1,6 @@
 //! What there is in a namespace, all of it; and the same without what is new each time.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use futures::future::join_all;
 use kube::Client;
@@ -53,6 +53,8 @@ impl Objects {
             }
         }
         made_up.retain(|(name, _)| !name.is_empty());
+        // An address may begin with another.
+        made_up.sort_by_key(|(name, _)| Reverse(name.len()));
         let objects = self.0.iter().map(|((kind, name), object)| {
             let mut object = object.clone();
             strip(&mut object);

@@ -101,7 +101,7 @@ fn an_enhancer_that_passes_bicubic_on_gains_nothing_over_bicubic_through_its_enc
     {
         assert_eq!((delivery.frames_sent, delivery.frames_shown, delivery.freezes), (45, 45, 0));
         let p50 = delivery.delay_ms.unwrap().p50;
-        assert!((p50 - delay.as_secs_f64() * 1000.0).abs() < 10.0, "{p50} ms instead of {delay:?}");
+        assert!((p50 - delay.as_secs_f64() * 1000.0).abs() < 15.0, "{p50} ms instead of {delay:?}");
     }
 }
 

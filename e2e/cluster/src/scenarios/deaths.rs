@@ -17,10 +17,15 @@ pub(super) async fn each_pod_of_a_stream_is_killed_once(bed: &Bed) -> anyhow::Re
     for role in Role::ALL {
         let killed = bed.a_pod(&live.name, role).await?;
         let died = async {
-            bed.kubectl(&["delete", "pod", &killed.name_any(), "--grace-period=0", "--force"]).await?;
-            until(60, &format!("another {role} is ready"), async || {
+            let name = killed.name_any();
+            bed.kubectl(&["delete", "pod", &name, "--grace-period=0", "--force", "--ignore-not-found"]).await?;
+            until(120, &format!("another {role} is ready, or none is wanted"), async || {
                 let pods = bed.pods(&live.name, role).await?;
-                Ok(pods.iter().any(|pod| pod.uid() != killed.uid() && is_ready(pod)))
+                let status = bed.status(&live.name).await?;
+                // The gain may saturate meanwhile.
+                let none_wanted =
+                    role == Role::Trainer && status.trainers.is_some_and(|trainers| trainers.desired == 0);
+                Ok(none_wanted || pods.iter().any(|pod| pod.uid() != killed.uid() && is_ready(pod)))
             })
             .await
         };

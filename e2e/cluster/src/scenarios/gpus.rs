@@ -3,10 +3,14 @@
 use anyhow::ensure;
 use crds::{
     LiveStream, Role,
+    children::{COMPONENT_LABEL, STREAM_LABEL},
     conditions::{ConditionType, Reason, ScalingLimited},
 };
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Patch, PatchParams};
+use kube::{
+    ResourceExt,
+    api::{ListParams, Patch, PatchParams},
+};
 use serde_json::json;
 
 use crate::{bed::Bed, live::Live, wait::until};
@@ -38,12 +42,14 @@ pub(super) async fn two_streams_share_a_gpu(bed: &Bed) -> anyhow::Result<()> {
         status.condition(ConditionType::ScalingLimited).is_some_and(|condition| condition.reason == reason)
     })
     .await?;
+    let mut most = 0;
     until(180, "the GPU passes from one stream to the other", async || {
-        let [light, heavy] = [holders(bed, light).await?, holders(bed, heavy).await?];
-        ensure!(light + heavy <= 1, "the only GPU is held by {light} and {heavy} trainers");
-        Ok(heavy == 1)
+        let holders = holders(bed).await?;
+        most = most.max(holders.len());
+        Ok(holders == [heavy])
     })
     .await?;
+    ensure!(most == 1, "the only GPU was held by {most} trainers");
     bed.status_where(light, 60, "now the budget limits the other", |status| {
         status.condition(ConditionType::ScalingLimited).is_some_and(|condition| condition.reason == reason)
     })
@@ -51,12 +57,18 @@ pub(super) async fn two_streams_share_a_gpu(bed: &Bed) -> anyhow::Result<()> {
     .map(drop)
 }
 
-/// Trainers of a stream that have the GPU.
-async fn holders(bed: &Bed, stream: &str) -> anyhow::Result<usize> {
-    let has_gpu = |pod: &&Pod| {
+/// The stream of each trainer that has the GPU, at one moment.
+async fn holders(bed: &Bed) -> anyhow::Result<Vec<String>> {
+    let has_gpu = |pod: &Pod| {
         let container = pod.spec.as_ref().and_then(|spec| spec.containers.first());
         let asks = container.and_then(|container| container.resources.as_ref()?.limits.as_ref()?.get(GPU));
-        asks.is_some() && pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some())
+        let is_on_a_node = pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
+        // A pod that has ended may still be listed; its GPU is free.
+        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+        asks.is_some() && is_on_a_node && !matches!(phase, Some("Succeeded" | "Failed"))
     };
-    Ok(bed.pods(stream, Role::Trainer).await?.iter().filter(has_gpu).count())
+    let trainers = ListParams::default().labels(&format!("{COMPONENT_LABEL}={}", Role::Trainer));
+    let pods = bed.api::<Pod>().list(&trainers).await?.items;
+    let of = |pod: &Pod| pod.labels().get(STREAM_LABEL).cloned();
+    Ok(pods.iter().filter(|pod| has_gpu(pod)).filter_map(of).collect())
 }

@@ -19,11 +19,15 @@ const NAME: &str = "asked";
 pub(super) async fn kubectl_acuity_answers(bed: &Bed) -> anyhow::Result<()> {
     let live = Live::begin(bed, NAME).await?;
     live.gains().await?;
-    let status = bed.acuity(&["status", NAME]).await?;
-    for part in ["asked-media-node-0", "asked-enhancer-0", "asked-trainer-0", "Accepting"] {
-        ensure!(status.contains(part), "status does not tell of {part}:\n{status}");
-    }
-    // Weights that others learned may gain before the first trainer has said a word.
+    // Weights that others learned may gain before there is a trainer that has said a word.
+    until(60, "status tells of all", async || {
+        let status = bed.acuity(&["status", NAME]).await?;
+        for part in ["asked-media-node-0", "asked-enhancer-0", "asked-trainer-0", "Accepting"] {
+            ensure!(status.contains(part), "status does not tell of {part}:\n{status}");
+        }
+        Ok(true)
+    })
+    .await?;
     until(60, "each pod has a log", async || {
         let logs = bed.acuity(&["logs", NAME, "--tail", "5"]).await?;
         Ok(Role::ALL.iter().all(|role| logs.contains(&format!("{role}-0 | "))))

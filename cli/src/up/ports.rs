@@ -12,7 +12,7 @@ use anyhow::Context;
 /// # Errors
 /// When it is taken; `option` is what to change then.
 pub(crate) fn tcp_address(wanted: SocketAddr, option: &str) -> anyhow::Result<SocketAddr> {
-    bound(wanted, |address| TcpListener::bind(address)?.local_addr()).with_context(|| taken(wanted, "TCP", option))
+    bound(wanted, TcpListener::bind).with_context(|| taken(wanted, "TCP", option))
 }
 
 /// The same for UDP.
@@ -20,7 +20,7 @@ pub(crate) fn tcp_address(wanted: SocketAddr, option: &str) -> anyhow::Result<So
 /// # Errors
 /// When it is taken.
 pub(crate) fn udp_address(wanted: SocketAddr, option: &str) -> anyhow::Result<SocketAddr> {
-    bound(wanted, |address| UdpSocket::bind(address)?.local_addr()).with_context(|| taken(wanted, "UDP", option))
+    bound(wanted, UdpSocket::bind).with_context(|| taken(wanted, "UDP", option))
 }
 
 /// A free port that only this machine reaches.
@@ -28,15 +28,15 @@ pub(crate) fn udp_address(wanted: SocketAddr, option: &str) -> anyhow::Result<So
 /// # Errors
 /// When there is none.
 pub(crate) fn free_loopback_address() -> anyhow::Result<SocketAddr> {
-    tcp_address((Ipv4Addr::LOCALHOST, 0).into(), "none")
+    free_ports::free_address(Ipv4Addr::LOCALHOST.into()).context("looking for a free port")
 }
 
-fn bound(wanted: SocketAddr, bind: impl Fn(SocketAddr) -> io::Result<SocketAddr>) -> io::Result<SocketAddr> {
+fn bound<T>(wanted: SocketAddr, bind: impl FnOnce(SocketAddr) -> io::Result<T>) -> io::Result<SocketAddr> {
     if wanted.port() == 0 {
         return free_ports::free_address(wanted.ip());
     }
     free_ports::take(wanted.port());
-    bind(wanted)
+    bind(wanted).map(|_| wanted)
 }
 
 fn taken(wanted: SocketAddr, protocol: &str, option: &str) -> String {

@@ -11,7 +11,7 @@ use operator::leader::{LeadOptions, Leadership, LeaseGate, MARGIN, lead};
 use tokio::time::{Instant, timeout};
 
 /// Longer than the shortest there is, lest one slow renewal ends it.
-const DURATION: Duration = Duration::from_secs(10);
+const DURATION: Duration = Duration::from_secs(8);
 /// How much later than it should something may happen on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 

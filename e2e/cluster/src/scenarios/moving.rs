@@ -30,14 +30,29 @@ pub(super) async fn a_drained_node_takes_nothing_from_who_watches(bed: &Bed) -> 
     bed.figures.add("node with a live stream drained", seconds, "s", "< 30");
     bed.figures.add("drain: source lost", lost, "s", "< 2");
     live::is_shown_at(&before.whep).await?;
-    until(60, "the media-node is on the first node alone", async || {
+    media_node_is_on(bed, &live, &first).await?;
+    live.is_enhanced().await?;
+
+    // As the runbook of a node whose uplink is full says.
+    bed.kubectl(&["cordon", &first]).await?;
+    let moving = async {
+        bed.acuity(&["restart", &live.name, "--role", "media-node"]).await?;
+        media_node_is_on(bed, &live, &second).await
+    };
+    let moved = live.lost_while(moving).await;
+    bed.kubectl(&["uncordon", &first]).await?;
+    let ((), lost) = moved?;
+    bed.figures.add("cordon, restart of the media-node: source lost", lost, "s", "< 2");
+    live.gains().await.map(drop)
+}
+
+async fn media_node_is_on(bed: &Bed, live: &Live<'_>, node: &String) -> anyhow::Result<()> {
+    until(60, &format!("the media-node is on {node} alone"), async || {
         let pods = bed.pods(&live.name, Role::MediaNode).await?;
         let places: Vec<_> = pods.iter().filter_map(|pod| pod.spec.as_ref()?.node_name.as_ref()).collect();
-        Ok(places == [&first])
+        Ok(places == [node])
     })
-    .await?;
-    live.is_enhanced().await?;
-    live.gains().await.map(drop)
+    .await
 }
 
 pub(super) async fn another_spec_is_rolled_out_successor_first(bed: &Bed) -> anyhow::Result<()> {

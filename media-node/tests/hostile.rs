@@ -12,7 +12,7 @@ use std::{
 };
 
 use bare_peer::{BarePeer, Change, attribute};
-use node::{Audience, Node, Streaming, stream, until};
+use node::{Audience, Node, Streaming, stream};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use webrtc_client::Viewer;
 
@@ -82,8 +82,7 @@ async fn a_handshake_in_forty_thousand_fragments_aborts_nothing() {
     send_crumbs(&mut before).await;
     let mut after = BarePeer::connect(&stage.whep(), false).await;
     send_crumbs(&mut after).await;
-    let refused = async || stage.node.metric("datagrams_refused_total{reason=\"handshake\"}").await;
-    until("most are refused", async || (refused().await > 100.0).then_some(())).await;
+    stage.node.until_above("datagrams_refused_total{reason=\"handshake\"}", 100.0).await;
     stage.viewer_noticed_nothing().await;
 }
 
@@ -130,8 +129,8 @@ async fn hostile_chunks_inside_dtls_neither_panic_nor_stall() {
         let refused = stage.node.metric("sctp_packets_refused_total").await;
         peer.send_marked();
         peer.run_for(Duration::from_millis(200)).await;
-        let now = async || stage.node.metric("sctp_packets_refused_total").await;
-        until(&format!("{attack} is refused"), async || (now().await > refused).then_some(())).await;
+        eprintln!("to be refused: {attack}");
+        stage.node.until_above("sctp_packets_refused_total", refused).await;
     }
     stage.viewer_noticed_nothing().await;
 }
@@ -188,8 +187,7 @@ async fn strangers_learn_their_address_and_a_flood_of_them_gets_little() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
-    let metric = "datagrams_refused_total{reason=\"too_many\"}";
-    until("the flood is over", async || (stage.node.metric(metric).await > 1000.0).then_some(())).await;
+    stage.node.until_above("datagrams_refused_total{reason=\"too_many\"}", 1000.0).await;
     let most = 101 + 100 * (1 + started.elapsed().as_secs());
     let answered = stage.node.metric("strangers_answered_total").await;
     assert!(answered > 1.0 && answered <= most as f64, "{answered} of at most {most}");
@@ -209,8 +207,7 @@ async fn unauthentic_media_of_a_hundred_thousand_sources_leaves_no_trace() {
     }
     let before = peer.packets;
     peer.run_until("the session itself goes on", |peer| peer.packets > before + 20).await;
-    let refused = async || stage.node.metric("datagrams_refused_total{reason=\"source\"}").await;
-    until("sources are refused", async || (refused().await > 1000.0).then_some(())).await;
+    stage.node.until_above("datagrams_refused_total{reason=\"source\"}", 1000.0).await;
     stage.viewer_noticed_nothing().await;
 }
 
@@ -289,6 +286,6 @@ async fn video_that_breaks_depacketizers_is_relayed_as_it_is() {
         let annex_b = [&[0, 0, 0, 1][..], unit].concat();
         publisher.send_video(&annex_b, u32::try_from(index).unwrap() * 3000);
     }
-    until("they came in", async || (stage.node.metric("packets_received_total").await > 50.0).then_some(())).await;
+    stage.node.until_above("packets_received_total", 50.0).await;
     stage.viewer_noticed_nothing().await;
 }

@@ -195,7 +195,7 @@ async fn a_viewer_that_closes_is_forgotten_at_once() {
     let node = Node::start().await;
     let _streaming = live_source(&node).await;
     let mut viewer = BarePeer::connect(&node.url("/whep"), false).await;
-    until("it is counted", async || (node.metric("viewers").await > 0.0).then_some(())).await;
+    node.until_above("viewers", 0.0).await;
     viewer.close();
     until("it is not counted any more", async || (node.metric("viewers").await < 1.0).then_some(())).await;
     node.end().await;

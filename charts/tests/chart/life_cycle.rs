@@ -1,13 +1,9 @@
 //! Installed, upgraded, rolled back and removed by Helm on a real API server.
 
-use std::{
-    fmt::Debug,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{fmt::Debug, path::PathBuf};
 
 use charts::chart;
-use control_plane::{ControlPlane, FakeKubelet, Server, User};
+use control_plane::{ControlPlane, FakeKubelet, Server, User, eventually};
 use k8s_openapi::{
     api::{
         apps::v1::Deployment,
@@ -78,15 +74,11 @@ impl Cluster {
         K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
         K: Clone + Debug + DeserializeOwned,
     {
-        let deadline = Instant::now() + Duration::from_secs(90);
-        loop {
+        eventually(async || {
             let left = self.api::<K>().list(&ListParams::default()).await.expect("a list").items;
-            if left.is_empty() {
-                return;
-            }
-            assert!(Instant::now() < deadline, "there is still {left:?}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            if left.is_empty() { Ok(()) } else { Err(left) }
+        })
+        .await;
     }
 
     async fn credentials(&self) -> Secret {

@@ -28,4 +28,4 @@ pub use kubelet::{Builder as FakeKubeletBuilder, FakeKubelet, FakeNode, Fate, la
 pub use programs::{PROGRAMS_VARIABLE, find_program};
 pub use server::Server;
 pub use user::User;
-pub use wait::{wait_for, wait_until_gone};
+pub use wait::{eventually, wait_for, wait_until_gone};

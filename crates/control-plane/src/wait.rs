@@ -1,6 +1,9 @@
 //! Waiting for what objects come to be.
 
-use std::{fmt::Debug, time::Duration};
+use std::{
+    fmt::Debug,
+    time::{Duration, Instant},
+};
 
 use futures::{StreamExt, pin_mut};
 use kube::{Api, Resource, runtime::watcher::watch_object};
@@ -8,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 /// Generous: a machine may be busy. What is right takes milliseconds.
 const TIMEOUT: Duration = Duration::from_secs(60);
+const INTERVAL: Duration = Duration::from_millis(10);
 
 /// Waits until an object is as `is_so` asks for, and gives it.
 ///
@@ -51,4 +55,19 @@ where
         panic!("{name} is not as it should be after {} s: {last:#?}", TIMEOUT.as_secs());
     }
     last
+}
+
+/// Asks again and again until the answer is good: caches of the API server follow what was written a moment later.
+///
+/// # Panics
+/// When that takes more than a minute; the message is the last bad answer.
+pub async fn eventually<T, E: Debug>(mut ask: impl AsyncFnMut() -> Result<T, E>) -> T {
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(bad) if Instant::now() >= deadline => panic!("still after {} s: {bad:?}", TIMEOUT.as_secs()),
+            Err(_) => tokio::time::sleep(INTERVAL).await,
+        }
+    }
 }

@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use control_plane::{ControlPlane, PROGRAMS_VARIABLE, Server, User, find_program, wait_for, wait_until_gone};
+use control_plane::{
+    ControlPlane, PROGRAMS_VARIABLE, Server, User, eventually, find_program, wait_for, wait_until_gone,
+};
 use k8s_openapi::{
     api::{
         core::v1::{ConfigMap, Namespace, Pod},
@@ -78,9 +80,7 @@ async fn a_service_account_may_do_what_it_was_granted_and_nothing_else() {
     }));
     Api::all(cluster.client()).create(&PostParams::default(), &role).await.unwrap();
     Api::namespaced(cluster.client(), &namespace).create(&PostParams::default(), &binding).await.unwrap();
-    while maps().await.is_err() {
-        tokio::time::sleep(Duration::from_millis(10)).await; // the authorizer watches roles, too
-    }
+    eventually(maps).await;
     let refused = create_map(cluster.client_as(&account), &namespace, "a").await;
     assert!(matches!(refused, Err(kube::Error::Api(status)) if status.is_forbidden()));
 }

@@ -1,12 +1,8 @@
 //! What people do with it.
 
-use std::{
-    path::Path,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{path::Path, process::Command};
 
-use control_plane::{ControlPlane, User, find_program};
+use control_plane::{ControlPlane, User, eventually, find_program};
 use crds::{ConditionType, LiveStream, LiveStreamStatus, children, conditions};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use kube::{
@@ -128,14 +124,11 @@ async fn fields_select_and_are_explained() {
     assert_eq!(by("spec.paused=false"), "livestream.acuity.video/game-night");
     assert_eq!(by("spec.training.autoscaling.mode=Fixed"), "");
     // The documents that it reads follow a new definition after a second or so.
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
+    eventually(async || {
         let explained = kubectl.run("explain lst.spec.relay.media.exposure");
-        if explained.contains("`PodNetwork`: The pod's own address") {
-            break;
-        }
-        assert!(Instant::now() < deadline, "{explained}");
-    }
+        if explained.contains("`PodNetwork`: The pod's own address") { Ok(()) } else { Err(explained) }
+    })
+    .await;
     let refused = kubectl.run("create -f examples/game-night.yaml --dry-run=server --validate=strict");
     assert!(refused.contains("already exists"), "{refused}");
 }

@@ -117,6 +117,10 @@ impl Node {
         lines.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
+    pub(crate) async fn until_above(&self, name: &str, bound: f64) {
+        until(&format!("{name} above {bound}"), async || (self.metric(name).await > bound).then_some(())).await;
+    }
+
     pub(crate) async fn end(self) {
         self.leave();
         self.ended().await;

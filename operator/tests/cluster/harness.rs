@@ -1,9 +1,9 @@
 //! An API server, a namespace, and an operator that can be stopped and started again.
 
-use std::{fmt::Debug, time::Duration};
+use std::fmt::Debug;
 
 use bus::Bus;
-use control_plane::{ControlPlane, FakeKubelet, User, wait_for};
+use control_plane::{ControlPlane, FakeKubelet, User, eventually, wait_for};
 use crds::{ConditionType, LiveStream, LiveStreamSpec};
 use k8s_openapi::{
     api::{
@@ -70,9 +70,7 @@ impl Bed {
         Api::namespaced(client.clone(), &namespace).create(&PostParams::default(), &binding).await.unwrap();
         let account = cluster.client_as(&User::service_account(&namespace, ACCOUNT));
         let pods: Api<Pod> = Api::namespaced(account, &namespace);
-        while pods.list(&ListParams::default().limit(1)).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(10)).await; // the authorizer hears of the binding somewhat later
-        }
+        eventually(async || pods.list(&ListParams::default().limit(1)).await).await;
         let options = options(&namespace);
         Self { cluster, namespace, client, options }
     }
@@ -155,14 +153,11 @@ impl Bed {
 impl Running {
     /// Waits until so many streams are counted.
     pub(crate) async fn counts(&self, ready: i64, stalled: i64) {
-        let counted = || (self.metrics.ready_streams.get(), self.metrics.stalled_streams.get());
-        let waiting = async {
-            while counted() != (ready, stalled) {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        let waited = tokio::time::timeout(Duration::from_secs(60), waiting).await;
-        assert!(waited.is_ok(), "still {:?} are ready and stalled", counted());
+        eventually(async || {
+            let counted = (self.metrics.ready_streams.get(), self.metrics.stalled_streams.get());
+            if counted == (ready, stalled) { Ok(()) } else { Err(counted) }
+        })
+        .await;
     }
 
     pub(crate) async fn stop(self) {

@@ -1,8 +1,6 @@
 //! What can go wrong with pods: each is a condition with a reason, and passes when its cause does.
 
-use std::time::Duration;
-
-use control_plane::{Fate, named, wait_for, wait_until_gone};
+use control_plane::{Fate, eventually, named, wait_for, wait_until_gone};
 use crds::{ConditionType, LiveStream};
 use k8s_openapi::api::core::v1::{Namespace, Pod, ResourceQuota, Secret};
 use kube::{
@@ -10,7 +8,6 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use crate::harness::{Bed, is_because, one_trainer};
 
@@ -99,12 +96,11 @@ async fn until_refused(bed: &Bed, ports: Value, because: &str) {
     }))
     .unwrap();
     let only_tried = PostParams { dry_run: true, ..PostParams::default() };
-    let refused = async {
-        while !bed.api().create(&only_tried, &pod).await.is_err_and(|error| error.to_string().contains(because)) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(Duration::from_secs(60), refused).await.expect("pods are refused");
+    eventually(async || match bed.api().create(&only_tried, &pod).await {
+        Err(error) if error.to_string().contains(because) => Ok(()),
+        other => Err(other),
+    })
+    .await;
 }
 
 #[tokio::test]
